@@ -1,0 +1,166 @@
+// Makes a fresh clone runnable: dependencies, the repository's own Node, native addon, compiled TypeScript, launcher.
+// Each step is skipped while its inputs are unchanged. Built-in modules only: the first run is on the machine's own Node.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const stampFile = join(root, 'build', 'setup.json')
+const started = performance.now()
+
+function say(text) {
+  process.stderr.write(`setup: ${text}\n`)
+}
+
+function fail(text) {
+  say(text)
+  process.exit(1)
+}
+
+/** Runs a command quietly; its output is shown only when it fails. */
+function run(what, command, args, env = {}) {
+  const result = spawnSync(command, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  })
+  if (result.error !== undefined) fail(`${what}: cannot run ${command}: ${result.error.message}`)
+  if (result.status !== 0) {
+    process.stderr.write(result.stdout + result.stderr)
+    fail(`${what} failed (exit ${result.status ?? result.signal}); the lines above say why`)
+  }
+}
+
+function filesBelow(folder) {
+  const found = []
+  for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) found.push(...filesBelow(path))
+    else if (entry.isFile()) found.push(path)
+  }
+  return found.sort()
+}
+
+function digest(paths) {
+  const hash = createHash('sha256')
+  for (const path of paths)
+    hash
+      .update(`${path}\0`)
+      .update(readFileSync(join(root, path)))
+      .update('\0')
+  return hash.digest('hex')
+}
+
+function missing(command) {
+  return spawnSync(command, ['--version'], { stdio: 'ignore' }).error !== undefined
+}
+
+const stamps = existsSync(stampFile) ? JSON.parse(readFileSync(stampFile, 'utf8')) : {}
+
+/** Runs `work` unless the step's inputs and outputs are as the last successful run left them. */
+function step(name, inputs, output, describe, work) {
+  const key = digest(inputs)
+  if (stamps[name] === key && existsSync(join(root, output))) return
+  const begun = performance.now()
+  say(describe)
+  work()
+  stamps[name] = key
+  mkdirSync(dirname(stampFile), { recursive: true })
+  writeFileSync(stampFile, `${JSON.stringify(stamps, null, 2)}\n`)
+  say(`  done in ${((performance.now() - begun) / 1000).toFixed(1)} s`)
+}
+
+function checkTools() {
+  const absent = [
+    ...(missing('c++') ? ['g++'] : []),
+    ...(missing('cmake') ? ['cmake'] : []),
+    ...(missing('make') && missing('ninja') ? ['make'] : []),
+  ]
+  if (absent.length === 0) return
+  say(`the native codec needs a C++ compiler and CMake; missing here: ${absent.join(', ')}`)
+  fail(`install them with: sudo apt-get install -y ${absent.join(' ')}   (or your system's packages of the same names)`)
+}
+
+function installDependencies() {
+  // npm 11 runs no install scripts that we need; every binary comes inside a package that the lock file pins.
+  run('npm ci', 'npm', ['ci', '--loglevel=error', '--no-audit', '--no-fund'])
+}
+
+/** The repository's Node: npm 10 does not link the binary of an optional platform package, so we do. */
+function linkNode() {
+  const name = `node-${process.platform}-${process.arch}`
+  const binary = join(root, 'node_modules', name, 'bin', 'node')
+  const link = join(root, 'node_modules', '.bin', 'node')
+  if (!existsSync(binary)) {
+    if (Number(process.versions.node.split('.')[0]) >= 24) return process.execPath
+    fail(
+      `there is no packaged Node for ${process.platform} ${process.arch}; install Node 24 or later and run this again`,
+    )
+  }
+  if (!lstatSync(link, { throwIfNoEntry: false })) {
+    mkdirSync(dirname(link), { recursive: true })
+    symlinkSync(relative(dirname(link), binary), link)
+  }
+  return binary
+}
+
+function buildNative() {
+  checkTools()
+  const build = join(root, 'build', 'native')
+  run('cmake', 'cmake', ['-S', 'native', '-B', build, '-DCMAKE_BUILD_TYPE=Release'])
+  run('native build', 'cmake', ['--build', build, '--target', 'swarm_codec', '--parallel', '2'])
+  mkdirSync(join(root, 'dist', 'native'), { recursive: true })
+  const target = join(root, 'dist', 'native', 'swarm_codec.node')
+  rmSync(target, { force: true }) // never overwrite a file that a running process has mapped
+  copyFileSync(join(build, 'swarm_codec.node'), target)
+}
+
+function buildTypeScript(node) {
+  rmSync(join(root, 'dist', 'lib'), { recursive: true, force: true })
+  run('tsc', node, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'])
+  const launcher = join(root, 'dist', 'swarm')
+  copyFileSync(join(root, '.ci', 'launcher.sh'), launcher)
+  chmodSync(launcher, 0o755)
+}
+
+if (!existsSync(join(root, 'node_modules'))) checkTools() // say it before the download, not after
+step(
+  'dependencies',
+  ['package.json', 'package-lock.json'],
+  'node_modules/.package-lock.json',
+  'installing dependencies (npm ci)',
+  installDependencies,
+)
+const node = linkNode()
+step(
+  'native',
+  [...filesBelow('native')],
+  'dist/native/swarm_codec.node',
+  'building the native codec (CMake)',
+  buildNative,
+)
+step(
+  'typescript',
+  [...filesBelow('src'), 'tsconfig.json', 'tsconfig.build.json', '.ci/launcher.sh', 'package.json'],
+  'dist/swarm',
+  'compiling TypeScript',
+  () => buildTypeScript(node),
+)
+const seconds = (performance.now() - started) / 1000
+if (seconds > 2) say(`ready after ${seconds.toFixed(0)} s`)
+if (process.argv.includes('--build'))
+  say(`dist/swarm is built: ${relative(process.cwd(), join(root, 'dist', 'swarm'))} --help`)
