@@ -1,0 +1,147 @@
+// Receives the body of a ranged read straight into the caller's buffer: one copy, checked against what was asked.
+
+import type { IncomingMessage } from 'node:http'
+import type { GetObjectCommandOutput } from '@aws-sdk/client-s3'
+import { SwarmError } from '../base/errors.ts'
+import { SKIP_BYTES_MAX } from './limits.ts'
+import { pauseBody, resumeBody } from './s3-transport.ts'
+import type { Throttle, ThrottleTurn } from './throttle.ts'
+
+export interface WantedRange {
+  readonly offset: number
+  readonly bytes: number
+}
+
+/** What the rate limit lets through: `credit` bytes are paid for already, more are taken from `turn`. */
+export interface PaidTurn {
+  readonly throttle: Throttle
+  readonly turn: ThrottleTurn
+  readonly creditBytes: number
+}
+
+export interface ReceiveOptions {
+  /** Bytes of the body before the wanted ones. */
+  readonly skipBytes: number
+  /** More bytes follow the wanted ones and are not wanted. */
+  readonly cutAtEnd: boolean
+  readonly idleTimeoutMs: number
+  readonly paid: PaidTurn | undefined
+  readonly signal: AbortSignal | undefined
+  /** Every payload byte that arrived, also those that are skipped. */
+  readonly onReceived: (bytes: number) => void
+  /** Bytes that now lie in the buffer. */
+  readonly onBytes: ((bytes: number) => void) | undefined
+}
+
+type Shape = { readonly skipBytes: number; readonly cutAtEnd: boolean }
+
+/** Compares the headers with the question. Throws unless the wanted bytes can be cut from this body. */
+export function checkRange(output: GetObjectCommandOutput, wanted: WantedRange, doing: string): Shape {
+  const status = output.$metadata.httpStatusCode
+  const encoding = output.ContentEncoding ?? ''
+  if (!['', 'identity', 'aws-chunked'].includes(encoding)) {
+    throw wrongAnswer(`${doing}: the body was encoded as ${encoding} on its way`)
+  }
+  return status === 206 ? checkPartial(output, wanted, doing) : checkWhole(output, wanted, doing)
+}
+
+/** Fills `into` from the body. The connection is reusable afterwards unless the call failed or cut the body. */
+export function receiveInto(body: IncomingMessage, into: Uint8Array, options: ReceiveOptions): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const { signal, paid } = options
+  let skipBytes = options.skipBytes
+  let creditBytes = paid?.creditBytes ?? 0
+  let filled = 0
+  let settled = false
+
+  const settle = (error?: unknown) => {
+    if (settled) return
+    settled = true
+    signal?.removeEventListener('abort', abort)
+    if (error === undefined) return resolve()
+    body.destroy()
+    reject(error)
+  }
+  const abort = () => settle(signal?.reason)
+  const payAhead = (turn: ThrottleTurn, sliceBytes: number) => {
+    pauseBody(body)
+    const bytes = Math.min(sliceBytes, skipBytes + into.length - filled) - creditBytes
+    turn.take(bytes, signal).then(() => {
+      creditBytes += bytes
+      if (!settled) resumeBody(body, options.idleTimeoutMs)
+    }, settle)
+  }
+
+  body.on('data', (piece: Buffer) => {
+    if (settled) return
+    options.onReceived(piece.length)
+    const skipped = Math.min(skipBytes, piece.length)
+    skipBytes -= skipped
+    const rest = into.length - filled
+    if (piece.length - skipped > rest && !options.cutAtEnd)
+      return settle(lengthError(filled + piece.length, into.length))
+    const useful = piece.subarray(skipped, skipped + rest)
+    into.set(useful, filled)
+    filled += useful.length
+    if (useful.length > 0) options.onBytes?.(useful.length)
+    creditBytes -= piece.length
+    if (filled === into.length && options.cutAtEnd) {
+      settle()
+      body.destroy()
+    } else if (paid !== undefined && creditBytes <= 0 && filled < into.length) {
+      payAhead(paid.turn, paid.throttle.sliceBytes)
+    }
+  })
+  body.on('end', () => settle(filled === into.length ? undefined : lengthError(filled, into.length)))
+  body.on('error', settle)
+  body.on('close', () => settle(lengthError(filled, into.length)))
+  if (signal?.aborted) abort()
+  else signal?.addEventListener('abort', abort, { once: true })
+  return promise
+}
+
+function checkPartial(output: GetObjectCommandOutput, wanted: WantedRange, doing: string): Shape {
+  const asked = `${wanted.offset}-${wanted.offset + wanted.bytes - 1}`
+  const match = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(output.ContentRange ?? '')
+  const [first, last, total] = [Number(match?.[1]), Number(match?.[2]), Number(match?.[3])]
+  if (match !== null && total < wanted.offset + wanted.bytes) throw tooShort(doing, wanted, total)
+  if (match === null || first !== wanted.offset || last !== wanted.offset + wanted.bytes - 1) {
+    throw wrongAnswer(`${doing}: asked for bytes ${asked}, was sent ${output.ContentRange ?? 'a part without a range'}`)
+  }
+  if (output.ContentLength !== undefined && output.ContentLength !== wanted.bytes) {
+    throw wrongAnswer(`${doing}: asked for ${wanted.bytes} bytes, was announced ${output.ContentLength}`)
+  }
+  return { skipBytes: 0, cutAtEnd: false }
+}
+
+/** A server or proxy that ignores ranges sends everything: the wanted slice lies somewhere inside. */
+function checkWhole(output: GetObjectCommandOutput, wanted: WantedRange, doing: string): Shape {
+  const total = output.ContentLength
+  if (total === undefined) throw wrongAnswer(`${doing}: neither a range nor a length in the answer`)
+  if (total < wanted.offset + wanted.bytes) throw tooShort(doing, wanted, total)
+  if (wanted.offset > SKIP_BYTES_MAX) {
+    throw new SwarmError('storeUnavailable', `${doing}: the server ignores byte ranges`, {
+      blame: 'origin',
+      cure: 'use an endpoint that serves ranges (HTTP 206); a proxy in between may drop the Range header',
+    })
+  }
+  return { skipBytes: wanted.offset, cutAtEnd: total > wanted.offset + wanted.bytes }
+}
+
+function wrongAnswer(message: string): SwarmError {
+  return new SwarmError('storeUnavailable', message, { blame: 'origin', retry: true, details: { wrongAnswer: true } })
+}
+
+function tooShort(doing: string, wanted: WantedRange, total: number): SwarmError {
+  const end = wanted.offset + wanted.bytes
+  return new SwarmError('integrity', `${doing}: the object has ${total} bytes, at least ${end} were expected`, {
+    blame: 'origin',
+    details: { totalBytes: total, expectedBytes: end },
+  })
+}
+
+function lengthError(received: number, expected: number): Error {
+  return Object.assign(new Error(`the body had ${received} bytes instead of ${expected}`), {
+    code: 'ERR_STREAM_PREMATURE_CLOSE',
+  })
+}
