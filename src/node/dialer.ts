@@ -1,0 +1,103 @@
+// Keeps this node connected: takes addresses from every kind of discovery, dials a few at a time, waits longer after each
+// failure, and stops looking while there are neighbours enough.
+
+import type { DialOutcome, Exchange } from '../exchange/exchange.ts'
+
+const DIALS_AT_ONCE = 8
+const CANDIDATES_MAX = 4096
+const RETRY_MIN_MS = 500
+const RETRY_MAX_MS = 15_000
+const POLL_MS = 250
+
+interface Candidate {
+  readonly addresses: readonly string[]
+  failures: number
+  nextAtMs: number
+  lastOutcome: DialOutcome['status'] | undefined
+}
+
+export class Dialer {
+  readonly #exchange: Exchange
+  readonly #neighboursMax: number
+  readonly #log: (text: string) => void
+  readonly #candidates = new Map<string, Candidate>()
+  readonly #abort = new AbortController()
+  readonly #timer: NodeJS.Timeout
+  #dialling = 0
+
+  constructor(exchange: Exchange, neighboursMax: number, log: (text: string) => void) {
+    this.#exchange = exchange
+    this.#neighboursMax = neighboursMax
+    this.#log = log
+    this.#timer = setInterval(() => this.#pump(), POLL_MS)
+    this.#timer.unref()
+  }
+
+  /** All addresses of one node; told again, they replace what was known of it. */
+  add(addresses: readonly string[]): void {
+    const key = peerOf(addresses[0] ?? '') ?? addresses.join(',')
+    if (key === '' || key === this.#exchange.peerId) return
+    const known = this.#candidates.get(key)
+    if (known === undefined && this.#candidates.size >= CANDIDATES_MAX) return
+    const fresh = { failures: 0, nextAtMs: 0, lastOutcome: undefined }
+    this.#candidates.set(key, { ...(known ?? fresh), addresses: [...addresses] })
+    this.#pump()
+  }
+
+  /** True when somebody answered at every known address, and each said that it is of another swarm or has another key. */
+  get everyoneRefused(): boolean {
+    const candidates = [...this.#candidates.values()]
+    return candidates.length > 0 && candidates.every(({ lastOutcome }) => isRefusal(lastOutcome))
+  }
+
+  get candidateCount(): number {
+    return this.#candidates.size
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#abort.abort()
+  }
+
+  #pump(): void {
+    const connected = new Set<string>(this.#exchange.peers())
+    const now = performance.now()
+    for (const [key, candidate] of this.#candidates) {
+      if (this.#dialling >= DIALS_AT_ONCE || connected.size >= this.#neighboursMax || this.#abort.signal.aborted) return
+      if (candidate.nextAtMs > now || connected.has(key)) continue
+      void this.#dial(key, candidate)
+    }
+  }
+
+  async #dial(key: string, candidate: Candidate): Promise<void> {
+    this.#dialling++
+    candidate.nextAtMs = Number.POSITIVE_INFINITY
+    try {
+      const outcome = await this.#exchange.dial(candidate.addresses, this.#abort.signal)
+      candidate.lastOutcome = outcome.status
+      if (outcome.status === 'connected') {
+        candidate.failures = 0
+      } else {
+        candidate.failures++
+        if (candidate.failures === 1) this.#log(`cannot join a peer: ${outcome.message}`)
+      }
+    } catch {
+      // The only rejection is our own abort; the candidate list ends with it.
+      return
+    } finally {
+      this.#dialling--
+    }
+    const waitMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(candidate.failures, 10))
+    const current = this.#candidates.get(key)
+    if (current !== undefined)
+      Object.assign(current, { ...candidate, addresses: current.addresses, nextAtMs: performance.now() + waitMs })
+  }
+}
+
+function peerOf(address: string): string | undefined {
+  return /\/p2p\/([^/]+)$/.exec(address)?.[1]
+}
+
+function isRefusal(outcome: DialOutcome['status'] | undefined): boolean {
+  return outcome === 'wrongSwarm' || outcome === 'wrongKey'
+}

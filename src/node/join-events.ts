@@ -1,0 +1,56 @@
+// What a serving or joining node tells the outside while it runs. The command line turns these into lines for people or
+// JSON for programs; the names of the JSON fields are the contract of the command line.
+
+import type { MeterReading } from '../store/meter.ts'
+
+export interface ByteReport {
+  readonly raw: number
+  readonly encoded: number
+  readonly fromStore: number
+  readonly fromPeers: number
+  readonly fromSelf: number
+  readonly toPeers: number
+  readonly toStore: number
+  readonly wasted: number
+}
+
+/** Fields of `ready` and `summary`. */
+export interface TransferReport {
+  readonly command: 'join' | 'push' | 'seed'
+  readonly snapshot: string
+  readonly root: string
+  readonly files: number
+  /** Command start to ready. */
+  readonly seconds: number
+  readonly bytes: ByteReport
+  readonly chunks: number
+  /** `cpu` or `cuda`, and the code path of the codec. */
+  readonly device: string
+  readonly codecPath: string
+  /** Distinct peers that this node exchanged with. */
+  readonly peers: number
+  /** Null where the rates that it needs were neither declared nor probed. */
+  readonly bound: null | { seconds: number; efficiency: number; rates: object; limitedBy: string }
+  /** Wall clock, ms since 1970; null when no chunk had to be fetched. */
+  readonly firstRequestAtMs: number | null
+  readonly readyAtMs: number
+  /** What passed between this process and the store, failed and repeated reads and listings' payload included. */
+  readonly store: MeterReading | null
+}
+
+export type NodeEvent =
+  | { readonly type: 'listening'; readonly peerId: string; readonly addrs: readonly string[]; readonly ticket: string }
+  | {
+      readonly type: 'progress'
+      readonly stage: 'finding' | 'scanning' | 'fetching' | 'finishing' | 'listing' | 'encoding' | 'publishing'
+      readonly rawBytesDone: number
+      readonly rawBytesTotal: number
+      readonly fromStore: number
+      readonly fromPeers: number
+      readonly fromSelf: number
+      readonly toPeers: number
+      readonly toStore: number
+      readonly peers: number
+    }
+  | { readonly type: 'warning'; readonly message: string }
+  | ({ readonly type: 'ready' } & TransferReport)

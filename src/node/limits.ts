@@ -1,0 +1,45 @@
+// Bounds of the hub that no single island owns.
+
+export const MIB = 1024 * 1024
+
+/** `--memory` unless given: chunk bytes in flight, being decoded and cached. */
+export const MEMORY_BYTES_DEFAULT = 512 * MIB
+export const MEMORY_BYTES_MIN = 128 * MIB
+
+/** Files of one pack that are open at the same time while they are read. */
+export const PACK_OPEN_FILES = 64
+/** zstd level of chunks unless `--max` is given, and of manifest parts. */
+export const ZSTD_LEVEL_DEFAULT = 3
+export const ZSTD_LEVEL_MAX = 19
+export const MANIFEST_ZSTD_LEVEL = 9
+/** Uploads at the same time. */
+export const UPLOADS_DEFAULT = 8
+export const UPLOADS_MAX = 64
+
+/** How often a person sees a line when there is no terminal, and a program a progress line. */
+export const PLAIN_PROGRESS_MS = 10_000
+export const JSON_PROGRESS_MS = 500
+export const TERMINAL_PROGRESS_MS = 200
+
+/** After the tree is ready a node serves for at least this long if others still need it, or for as long as it joined. */
+export const LINGER_MS_MIN = 60_000
+/** A neighbour without progress for this long no longer holds us. */
+export const LINGER_PEER_IDLE_MS = 30_000
+export const LINGER_POLL_MS = 250
+/** A first interrupt ends within this time, finished or not. */
+export const SHUTDOWN_MS_MAX = 4_000
+
+/** Nothing arrived for this long, and no source is left that could send the rest. */
+export const STUCK_MS = 20_000
+/** The same for chunks that the store does not have, while no peer is connected that might. */
+export const STUCK_ALONE_MS = 3_000
+/** How long a join without a store waits for its first peer unless `--deadline` says otherwise. */
+export const FIRST_PEER_MS = 60_000
+/** One object of a manifest from one peer. */
+export const OBJECT_REQUEST_MS = 20_000
+export const OBJECT_RETRY_MS = 300
+
+/** Snapshot records and swarm keys are tiny; anything larger is not ours. */
+export const RECORD_BYTES_MAX = 4096
+export const PUBLISH_ATTEMPTS_MAX = 20
+export const SIMILAR_NAMES_MAX = 3

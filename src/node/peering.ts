@@ -1,0 +1,70 @@
+// Opens a session and everything that finds peers for it: named addresses, presence objects in the store.
+
+import { BucketPresence } from '../discovery/bucket-presence.ts'
+import type { Discovery } from '../discovery/discovery.ts'
+import { FixedPeers } from '../discovery/fixed-peers.ts'
+import { openRecord } from '../exchange/records.ts'
+import type { OpenedStore } from '../store/open-store.ts'
+import type { NodeEvent } from './join-events.ts'
+import type { JoinTarget } from './join-target.ts'
+import { SwarmSession } from './swarm-session.ts'
+import { ticketFor } from './tickets.ts'
+
+export interface PeeringOptions {
+  /** Multiaddrs of nodes to dial, besides those of a ticket. */
+  readonly peers: readonly string[]
+  readonly listen: readonly string[]
+  /** Whether nobody asked for `listen`, so that another port will do when it is taken. */
+  readonly listenIsDefault: boolean
+  readonly announce: readonly string[]
+  /** libp2p private key; undefined: a new identity. */
+  readonly privateKey?: Uint8Array
+}
+
+/**
+ * Listening, announced and looking for peers when it resolves. The caller closes the session. `prepare` runs before
+ * anybody can be told of this node.
+ */
+export async function openPeering(
+  target: JoinTarget,
+  store: OpenedStore | undefined,
+  readsOrigin: boolean,
+  options: PeeringOptions,
+  emit: (event: NodeEvent) => void,
+  log: (text: string) => void,
+  prepare?: (session: SwarmSession) => void,
+): Promise<SwarmSession> {
+  const { listen, listenIsDefault, announce, privateKey } = options
+  const session = await SwarmSession.open({
+    swarmKey: target.swarmKey,
+    root: target.root,
+    listen,
+    listenIsDefault,
+    announce,
+    readsOrigin,
+    log,
+    ...(privateKey === undefined ? {} : { privateKey }),
+  })
+  prepare?.(session)
+  const discoveries: Discovery[] = [new FixedPeers([...options.peers, ...target.addresses])]
+  if (store !== undefined) {
+    discoveries.push(
+      new BucketPresence({
+        objects: store.store,
+        root: target.root,
+        self: session.exchange.peerId,
+        openRecord,
+        log,
+        warn: (message) => emit({ type: 'warning', message }),
+      }),
+    )
+  }
+  await session.discover(discoveries)
+  emit({
+    type: 'listening',
+    peerId: session.exchange.peerId,
+    addrs: session.exchange.addresses(),
+    ticket: ticketFor(target, session, store?.description),
+  })
+  return session
+}

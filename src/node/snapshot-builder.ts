@@ -1,0 +1,166 @@
+// A workspace becomes a snapshot: plan, read, hash, encode, hash again; then the tables and the manifest's objects.
+// What happens to the encoded bytes (upload, keep, forget) is the caller's part.
+
+import { promisify } from 'node:util'
+import { constants as zlibConstants, zstdCompress } from 'node:zlib'
+import { hashToId } from '../base/hash.ts'
+import type { ObjectId, Root } from '../base/ids.ts'
+import type { Slab, SlabPool } from '../base/slab-pool.ts'
+import type { Codec, EncodeOptions } from '../codec/codec.ts'
+import { forEachBounded } from '../restore/bounded.ts'
+import { ChunkPlaces } from '../snapshot/chunk-places.ts'
+import { type PlannedChunk, planChunks } from '../snapshot/chunk-plan.ts'
+import { type Chunk, ChunkTable, EntryTable, type Extent, type Manifest } from '../snapshot/manifest.ts'
+import { encodeHead, encodeParts, type StoredPart } from '../snapshot/manifest-codec.ts'
+import { MANIFEST_ZSTD_LEVEL } from './limits.ts'
+import type { SourceTree } from './source-tree.ts'
+
+const compress = promisify(zstdCompress)
+
+export interface BuildInit {
+  readonly tree: SourceTree
+  readonly codec: Codec
+  readonly slabs: SlabPool
+  readonly chunkBytes: number
+  readonly options: Pick<EncodeOptions, 'codec' | 'zstdLevel'>
+  /** Chunks being read, encoded and handed on at the same time. */
+  readonly concurrency: number
+  /** A chunk with these raw bytes that need not be encoded again. */
+  readonly findKnown: (rawHash: ObjectId) => Promise<Chunk | undefined>
+  /** Called once per distinct chunk, `encoded` undefined for a known one; the slab is the builder's again afterwards. */
+  readonly take: (chunk: Chunk, encoded: Slab | undefined) => Promise<void>
+  readonly onRead?: (rawBytes: number) => void
+  readonly signal: AbortSignal
+}
+
+/** A manifest together with the objects that it consists of, head first. */
+export interface BuiltSnapshot {
+  readonly manifest: Manifest & { readonly places: ChunkPlaces }
+  readonly root: Root
+  readonly head: Uint8Array
+  /** Stored bytes by id, without the head. */
+  readonly parts: ReadonlyMap<ObjectId, Uint8Array>
+  /** Raw bytes that were found twice in the tree. */
+  readonly duplicateBytes: number
+}
+
+export async function buildSnapshot(init: BuildInit): Promise<BuiltSnapshot> {
+  const plan = [...planChunks(await init.tree.plannedFiles(), init.chunkBytes)]
+  const results = new Array<Chunk>(plan.length)
+  const known = new Map<ObjectId, Promise<Chunk>>()
+  await forEachBounded(plan.entries(), init.concurrency, async ([position, planned]) => {
+    init.signal.throwIfAborted()
+    results[position] = await encodeOne(init, planned, known)
+    init.onRead?.(planned.rawBytes)
+  })
+  return assemble(init, plan, results)
+}
+
+async function encodeOne(init: BuildInit, planned: PlannedChunk, known: Map<ObjectId, Promise<Chunk>>): Promise<Chunk> {
+  const raw = init.slabs.take(planned.rawBytes)
+  try {
+    await init.tree.readPieces(planned.pieces, raw.bytes, init.codec)
+    const rawHash = hashToId(raw.bytes)
+    const twin = known.get(rawHash)
+    if (twin !== undefined) return await twin
+    const making = makeChunk(init, planned, rawHash, raw.bytes)
+    known.set(rawHash, making)
+    return await making
+  } finally {
+    raw.release()
+  }
+}
+
+async function makeChunk(init: BuildInit, planned: PlannedChunk, rawHash: ObjectId, raw: Uint8Array): Promise<Chunk> {
+  const before = await init.findKnown(rawHash)
+  if (before !== undefined) {
+    await init.take(before, undefined)
+    return before
+  }
+  const out = init.slabs.take(init.codec.maxEncodedBytes(raw.length))
+  try {
+    const encodedBytes = await init.codec.encode(raw, out.bytes, { ...init.options, element: planned.element })
+    const encoded = out.narrow(encodedBytes)
+    const chunk: Chunk = {
+      id: hashToId(encoded.bytes),
+      rawHash,
+      rawBytes: raw.length,
+      encodedBytes,
+      codec: init.codec.inspect(encoded.bytes).codec,
+      element: planned.element,
+    }
+    await init.take(chunk, encoded)
+    return chunk
+  } finally {
+    out.release()
+  }
+}
+
+async function assemble(
+  init: BuildInit,
+  plan: readonly PlannedChunk[],
+  results: readonly Chunk[],
+): Promise<BuiltSnapshot> {
+  const chunks = new ChunkTable()
+  const indexOf = new Map<ObjectId, number>()
+  const extents = new Map<number, GrowingExtents>()
+  let duplicateBytes = 0
+  for (const [position, chunk] of results.entries()) {
+    let index = indexOf.get(chunk.id)
+    if (index === undefined) {
+      index = chunks.push(chunk)
+      indexOf.set(chunk.id, index)
+    } else {
+      duplicateBytes += chunk.rawBytes
+    }
+    addExtents(extents, plan[position], index)
+  }
+  const entries = new EntryTable()
+  for (const [index, entry] of init.tree.entries.entries())
+    entries.push({ ...entry, extents: extents.get(index)?.list ?? [] })
+  const parts: StoredPart[] = []
+  for (const part of encodeParts(chunks, entries)) {
+    const level = { params: { [zlibConstants.ZSTD_c_compressionLevel]: MANIFEST_ZSTD_LEVEL } }
+    parts.push({ ...part, stored: await compress(part.message, level) })
+  }
+  const { head, root } = encodeHead(chunks, entries, init.chunkBytes, parts)
+  const totals = { rawBytes: init.tree.rawBytes, encodedBytes: sumEncoded(chunks) }
+  const manifest: Manifest = { root, chunkBytesMax: init.chunkBytes, chunks, entries, ...totals }
+  return {
+    manifest: { ...manifest, places: new ChunkPlaces(manifest) },
+    root,
+    head,
+    parts: new Map(parts.map((part) => [hashToId(part.stored), part.stored])),
+    duplicateBytes,
+  }
+}
+
+/** The extents of one file while its pieces come in, in file order. */
+interface GrowingExtents {
+  readonly list: Extent[]
+  /** The chunk that would continue the last extent: the last one was used up to its end. -1: none would. */
+  nextChunk: number
+}
+
+/** Files are cut into consecutive chunks, so most files end up with one extent however large they are. */
+function addExtents(extents: Map<number, GrowingExtents>, planned: PlannedChunk | undefined, chunk: number): void {
+  let rawOffset = 0
+  for (const piece of planned?.pieces ?? []) {
+    const growing = extents.get(piece.file) ?? { list: [], nextChunk: -1 }
+    extents.set(piece.file, growing)
+    const last = growing.list.at(-1)
+    if (last !== undefined && rawOffset === 0 && growing.nextChunk === chunk) {
+      growing.list[growing.list.length - 1] = { ...last, length: last.length + piece.length }
+    } else {
+      growing.list.push({ firstChunk: chunk, offset: rawOffset, length: piece.length })
+    }
+    rawOffset += piece.length
+    growing.nextChunk = rawOffset === planned?.rawBytes ? chunk + 1 : -1
+  }
+}
+
+function sumEncoded(chunks: ChunkTable): number {
+  let sum = 0
+  for (let index = 0; index < chunks.count; index++) sum += chunks.encodedBytes(index)
+  return sum
+}

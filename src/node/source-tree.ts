@@ -1,0 +1,275 @@
+// Reads a workspace: which entries it has, in the manifest's order, and the bytes of planned chunks. Notices when a file is
+// not the file that was listed: a snapshot never mixes two versions of one file.
+
+import { type BigIntStats, constants } from 'node:fs'
+import { type FileHandle, lstat, open, readdir, readFile, readlink } from 'node:fs/promises'
+import ignore, { type Ignore } from 'ignore'
+import { describeError, SwarmError, systemErrorCode } from '../base/errors.ts'
+import type { Codec } from '../codec/codec.ts'
+import type { PlannedFile, PlannedPiece } from '../snapshot/chunk-plan.ts'
+import { LARGE_FILE_BYTES, SAFETENSORS_HEADER_BYTES_MAX } from '../snapshot/limits.ts'
+import type { EntryType } from '../snapshot/manifest.ts'
+import { pathProblem, printablePath, STATE_DIRECTORY } from '../snapshot/paths.ts'
+import {
+  parseSafetensorsHeader,
+  SAFETENSORS_LENGTH_BYTES,
+  safetensorsHeaderBytes,
+  type TensorRange,
+} from '../snapshot/safetensors.ts'
+import { PACK_OPEN_FILES } from './limits.ts'
+
+export interface SourceEntry {
+  readonly path: Buffer
+  readonly type: EntryType
+  readonly mode: number
+  readonly mtimeSeconds: number
+  readonly mtimeNanos: number
+  readonly size: number
+  readonly target: Buffer
+  /** Changes with every write; 0n for what is no file. */
+  readonly ctimeNs: bigint
+}
+
+const NANOS = 1_000_000_000n
+const IGNORE_FILE = '.swarmignore'
+const IGNORE_FILE_BYTES_MAX = 1024 * 1024
+
+export class SourceTree {
+  readonly path: string
+  /** In ascending byte order of paths. */
+  readonly entries: readonly SourceEntry[]
+  /** What was left out and why; for the person who pushes. */
+  readonly warnings: readonly string[]
+
+  private constructor(path: string, entries: readonly SourceEntry[], warnings: readonly string[]) {
+    this.path = path
+    this.entries = entries
+    this.warnings = warnings
+  }
+
+  /** Lists the tree. Throws `usage` when `path` is no directory, `sourceChanged` when a part of it cannot be read. */
+  static async list(path: string, signal: AbortSignal): Promise<SourceTree> {
+    const found = await lstatRoot(path)
+    if (!found.isDirectory()) {
+      throw new SwarmError('usage', `${path} is not a directory`, {
+        blame: 'caller',
+        cure: 'give the directory to copy',
+      })
+    }
+    const rules = await readIgnoreRules(path)
+    const entries: SourceEntry[] = []
+    const warnings: string[] = []
+    const folders: Buffer[] = [Buffer.alloc(0)]
+    for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+      signal.throwIfAborted()
+      for (const name of await listFolder(path, folder)) {
+        const relative = folder.length === 0 ? name : Buffer.concat([folder, SLASH, name])
+        if (folder.length === 0 && name.toString('latin1') === STATE_DIRECTORY) continue
+        const entry = await readEntry(path, relative, rules, warnings)
+        if (entry === undefined) continue
+        entries.push(entry)
+        if (entry.type === 'directory') folders.push(relative)
+      }
+    }
+    entries.sort((a, b) => Buffer.compare(a.path, b.path))
+    return new SourceTree(path, entries, warnings)
+  }
+
+  get rawBytes(): number {
+    return this.entries.reduce((sum, entry) => sum + entry.size, 0)
+  }
+
+  fullPath(index: number): Buffer {
+    return Buffer.concat([Buffer.from(`${this.path}/`), this.#entry(index).path])
+  }
+
+  /** The files as the planner wants them, with the tensor borders of .safetensors files. */
+  async plannedFiles(): Promise<PlannedFile[]> {
+    const files: PlannedFile[] = []
+    for (const [index, entry] of this.entries.entries()) {
+      if (entry.type !== 'file') continue
+      const file = { file: index, path: entry.path, size: entry.size }
+      const tensors = isSafetensors(entry) ? await this.#readTensors(index, entry) : undefined
+      files.push(tensors === undefined ? file : { ...file, tensors })
+    }
+    return files
+  }
+
+  /** Opens a file for reading and proves that it is still the one that was listed. */
+  async openFile(index: number): Promise<FileHandle> {
+    let file: FileHandle
+    try {
+      file = await open(this.fullPath(index), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    } catch (cause) {
+      throw unreadable(this.fullPath(index), cause)
+    }
+    try {
+      await this.checkUnchanged(index, file)
+      return file
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+
+  async checkUnchanged(index: number, file: FileHandle): Promise<void> {
+    const entry = this.#entry(index)
+    const now = await file.stat({ bigint: true })
+    if (now.isFile() && Number(now.size) === entry.size && now.ctimeNs === entry.ctimeNs && isSameTime(now, entry))
+      return
+    throw new SwarmError('sourceChanged', `${printablePath(this.fullPath(index))} changed while it was being read`, {
+      blame: 'caller',
+      cure: 'let whatever writes to it finish, then run the same command again; what was uploaded is not uploaded twice',
+    })
+  }
+
+  /** Reads a planned chunk's raw bytes; every file is checked again after its bytes were read. */
+  async readPieces(pieces: readonly PlannedPiece[], raw: Uint8Array, codec: Codec): Promise<void> {
+    let done = 0
+    for (let first = 0; first < pieces.length; first += PACK_OPEN_FILES) {
+      const batch = pieces.slice(first, first + PACK_OPEN_FILES)
+      const files: FileHandle[] = []
+      try {
+        for (const piece of batch) files.push(await this.openFile(piece.file))
+        const bytes = batch.reduce((sum, piece) => sum + piece.length, 0)
+        const ranges = batch.map(({ offset, length }, row) => ({ fd: files[row]?.fd ?? -1, offset, length }))
+        await codec.read(ranges, raw.subarray(done, done + bytes))
+        done += bytes
+        for (const [row, piece] of batch.entries()) {
+          const file = files[row]
+          if (file !== undefined) await this.checkUnchanged(piece.file, file)
+        }
+      } finally {
+        for (const file of files) await file.close()
+      }
+    }
+  }
+
+  async #readTensors(index: number, entry: SourceEntry): Promise<readonly TensorRange[] | undefined> {
+    const file = await this.openFile(index)
+    try {
+      const prefix = Buffer.alloc(SAFETENSORS_LENGTH_BYTES)
+      await file.read(prefix, 0, prefix.length, 0)
+      const length = safetensorsHeaderBytes(prefix, entry.size)
+      if (length === undefined || length > SAFETENSORS_HEADER_BYTES_MAX) return undefined
+      const header = Buffer.alloc(length)
+      const { bytesRead } = await file.read(header, 0, length, SAFETENSORS_LENGTH_BYTES)
+      return bytesRead === length ? parseSafetensorsHeader(header, entry.size) : undefined
+    } finally {
+      await file.close()
+    }
+  }
+
+  #entry(index: number): SourceEntry {
+    const entry = this.entries[index]
+    if (entry === undefined) throw new RangeError(`entry ${index} of ${this.entries.length}`)
+    return entry
+  }
+}
+
+const SLASH = Buffer.from('/')
+
+async function lstatRoot(path: string) {
+  try {
+    // A link as the root is followed on purpose: the person named it.
+    return await lstat(`${path}/.`)
+  } catch (cause) {
+    throw new SwarmError('usage', `${path}: ${describeError(cause)}`, {
+      blame: 'caller',
+      cure: 'give an existing directory',
+      cause,
+    })
+  }
+}
+
+async function listFolder(root: string, folder: Buffer): Promise<Buffer[]> {
+  const path = Buffer.concat([Buffer.from(`${root}/`), folder])
+  try {
+    return await readdir(path, { encoding: 'buffer' })
+  } catch (cause) {
+    throw unreadable(path, cause)
+  }
+}
+
+async function readEntry(
+  root: string,
+  path: Buffer,
+  rules: Ignore,
+  warnings: string[],
+): Promise<SourceEntry | undefined> {
+  const full = Buffer.concat([Buffer.from(`${root}/`), path])
+  let stats: BigIntStats
+  try {
+    stats = await lstat(full, { bigint: true })
+  } catch (cause) {
+    throw unreadable(full, cause)
+  }
+  const type = typeOf(stats)
+  if (type === undefined) {
+    warnings.push(`${printablePath(path)} is a socket, device or pipe and is left out`)
+    return undefined
+  }
+  const text = path.toString('utf8')
+  if (rules.ignores(type === 'directory' ? `${text}/` : text)) return undefined
+  const problem = pathProblem(path)
+  if (problem !== undefined) {
+    throw new SwarmError('sourceChanged', `${printablePath(full)} cannot be in a snapshot: its path ${problem}`, {
+      blame: 'caller',
+      cure: `rename it, or name it in ${IGNORE_FILE}`,
+    })
+  }
+  return {
+    path,
+    type,
+    mode: Number(stats.mode & 0o7777n),
+    mtimeSeconds: Number(floorDivide(stats.mtimeNs, NANOS)),
+    mtimeNanos: Number(stats.mtimeNs - floorDivide(stats.mtimeNs, NANOS) * NANOS),
+    size: type === 'file' ? Number(stats.size) : 0,
+    target: type === 'symlink' ? await readlink(full, { encoding: 'buffer' }) : Buffer.alloc(0),
+    ctimeNs: type === 'file' ? stats.ctimeNs : 0n,
+  }
+}
+
+function typeOf(stats: BigIntStats): EntryType | undefined {
+  if (stats.isFile()) return 'file'
+  if (stats.isDirectory()) return 'directory'
+  return stats.isSymbolicLink() ? 'symlink' : undefined
+}
+
+function isSafetensors(entry: SourceEntry): boolean {
+  return entry.size >= LARGE_FILE_BYTES && entry.path.toString('latin1').endsWith('.safetensors')
+}
+
+function isSameTime(stats: BigIntStats, entry: SourceEntry): boolean {
+  return stats.mtimeNs === BigInt(entry.mtimeSeconds) * NANOS + BigInt(entry.mtimeNanos)
+}
+
+function floorDivide(value: bigint, divisor: bigint): bigint {
+  const quotient = value / divisor
+  return value < 0n && quotient * divisor !== value ? quotient - 1n : quotient
+}
+
+async function readIgnoreRules(root: string): Promise<Ignore> {
+  const rules = ignore({ allowRelativePaths: true })
+  try {
+    const text = await readFile(`${root}/${IGNORE_FILE}`, 'utf8')
+    if (text.length > IGNORE_FILE_BYTES_MAX) {
+      throw new SwarmError('usage', `${root}/${IGNORE_FILE} is larger than 1 MiB`, {
+        blame: 'caller',
+        cure: 'shorten it',
+      })
+    }
+    return rules.add(text)
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return rules
+    throw error
+  }
+}
+
+function unreadable(path: Buffer, cause: unknown): SwarmError {
+  return new SwarmError('sourceChanged', `cannot read ${printablePath(path)}: ${describeError(cause)}`, {
+    blame: 'caller',
+    cure: `give this user access to it, or name it in ${IGNORE_FILE}`,
+    cause,
+  })
+}

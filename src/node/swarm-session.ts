@@ -1,0 +1,235 @@
+// This node among its peers: the exchange, who is connected, and what they said before the snapshot was known here.
+// The driver is attached once there is a manifest; until then only objects of the manifest are asked for and given.
+
+import { SwarmError } from '../base/errors.ts'
+import { hashToId } from '../base/hash.ts'
+import type { ObjectId, PeerId, Root } from '../base/ids.ts'
+import type { Discovery } from '../discovery/discovery.ts'
+import { createExchange, type Exchange, type PeerInfo } from '../exchange/exchange.ts'
+import type { PeerMessage } from '../exchange/messages.ts'
+import { ChunkServing } from './chunk-serving.ts'
+import { Dialer } from './dialer.ts'
+import type { Driver } from './driver.ts'
+import { OBJECT_REQUEST_MS } from './limits.ts'
+import type { ManifestObjects } from './manifest-objects.ts'
+
+export const AGENT_VERSION = 'swarm/0.1.0'
+
+/** Messages of one peer that are kept until the manifest is known; more means that it is not well-behaved. */
+const EARLY_MESSAGES_MAX = 10_000
+const NEIGHBOURS_MAX = 48
+
+export interface SessionInit {
+  readonly swarmKey: Uint8Array
+  readonly root: Root
+  readonly privateKey?: Uint8Array
+  readonly listen: readonly string[]
+  readonly listenIsDefault: boolean
+  readonly announce: readonly string[]
+  /** Whether this node reads chunks from a store. */
+  readonly readsOrigin: boolean
+  readonly log: (text: string) => void
+}
+
+interface Peer {
+  readonly info: PeerInfo
+  readsOrigin: boolean
+  progress: 'partial' | 'done' | 'leaving'
+  /** When `progress` or the peer's chunks last changed, monotonic ms. */
+  changedAtMs: number
+  early: PeerMessage[]
+}
+
+export class SwarmSession {
+  readonly objects: ManifestObjects = new Map()
+  readonly #init: SessionInit
+  readonly #peers = new Map<PeerId, Peer>()
+  #exchange: Exchange | undefined
+  #serving: ChunkServing | undefined
+  #dialer: Dialer | undefined
+  #driver: Driver | undefined
+  #complete = false
+  #peersSeen = 0
+  #closed = false
+  #discoveries: readonly Discovery[] = []
+
+  private constructor(init: SessionInit) {
+    this.#init = init
+  }
+
+  /** Starts listening. Throws `usage` or `networkUnavailable` when that is not possible. */
+  static async open(init: SessionInit): Promise<SwarmSession> {
+    const session = new SwarmSession(init)
+    const { swarmKey, listen, listenIsDefault, announce, log, privateKey } = init
+    session.#exchange = await createExchange({
+      swarmKey,
+      listen,
+      listenIsDefault,
+      announce,
+      log,
+      agentVersion: AGENT_VERSION,
+      ...(privateKey === undefined ? {} : { privateKey }),
+      handlers: {
+        peerUp: (peer, info) => session.#peerUp(peer, info),
+        peerDown: (peer) => session.#peerDown(peer),
+        message: (peer, message) => session.#message(peer, message),
+        asked: (peer, ask) => session.#asked(peer, ask),
+        askCancelled: (ask) => session.#driver?.askCancelled(ask),
+        peersHeard: (candidates) => {
+          for (const { addresses } of candidates) session.dialer.add(addresses)
+        },
+        reachabilityChanged: () => void session.#announce(),
+      },
+    })
+    session.#serving = new ChunkServing(session.#exchange)
+    session.#dialer = new Dialer(session.#exchange, NEIGHBOURS_MAX, log)
+    return session
+  }
+
+  get exchange(): Exchange {
+    return present(this.#exchange)
+  }
+
+  get serving(): ChunkServing {
+    return present(this.#serving)
+  }
+
+  get dialer(): Dialer {
+    return present(this.#dialer)
+  }
+
+  /** Peers connected now. */
+  get peerCount(): number {
+    return this.#peers.size
+  }
+
+  /** Distinct admissions so far. */
+  get peersSeen(): number {
+    return this.#peersSeen
+  }
+
+  /** Ids, addresses and progress of the peers connected now. */
+  peers(): { peer: PeerId; address: string; progress: Peer['progress']; idleMs: number }[] {
+    const now = performance.now()
+    return [...this.#peers].map(([peer, { info, progress, changedAtMs }]) => ({
+      peer,
+      address: info.address,
+      progress,
+      idleMs: now - changedAtMs,
+    }))
+  }
+
+  /** Gives the driver what peers said so far, and tells them what this node has. */
+  attach(driver: Driver): void {
+    this.#driver = driver
+    for (const [peer, state] of this.#peers) {
+      this.exchange.send(peer, { type: 'haveAll', bitfield: driver.bitfield() })
+      const { early } = state
+      state.early = []
+      for (const message of early) this.#deliver(peer, state, message)
+    }
+  }
+
+  /** Starts every discovery and tells them about this node, now and whenever its reachability changes. */
+  async discover(discoveries: readonly Discovery[]): Promise<void> {
+    this.#discoveries = discoveries
+    await this.#announce()
+    for (const discovery of discoveries) {
+      discovery.start((candidates) => {
+        for (const { addresses } of candidates) this.dialer.add(addresses)
+      })
+    }
+  }
+
+  lookForPeers(): void {
+    for (const discovery of this.#discoveries) discovery.look()
+  }
+
+  /** From now on new peers are told that this node has everything. */
+  markComplete(): void {
+    this.#complete = true
+  }
+
+  /**
+   * An object of the manifest from any connected peer, checked against its id. Undefined when none of them has it now;
+   * peers that send something else are dropped.
+   */
+  async fetchObject(id: ObjectId, bytesMax: number, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const peers = [...this.#peers].sort(([, a], [, b]) => rank(a) - rank(b)).map(([peer]) => peer)
+    for (const peer of peers) {
+      const into = Buffer.allocUnsafeSlow(bytesMax)
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(OBJECT_REQUEST_MS)])
+      const outcome = await this.exchange.request(peer, { object: id }, 0, into, { signal: limit })
+      signal.throwIfAborted()
+      if (outcome.status !== 'ok') continue
+      const object = into.subarray(0, outcome.bytes)
+      if (hashToId(object) === id) return Buffer.from(object)
+      this.exchange.drop(peer, `sent wrong bytes for manifest object ${id}`)
+    }
+    return undefined
+  }
+
+  async #announce(): Promise<void> {
+    const presence = { record: await this.exchange.record(), reachable: this.exchange.reachable }
+    for (const discovery of this.#discoveries) discovery.announce(presence)
+  }
+
+  /** Takes leave of everyone. May be called more than once. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    const leaving = this.#discoveries.map((discovery) => discovery.stop())
+    this.#dialer?.stop()
+    await this.#driver?.stop()
+    await this.#exchange?.stop()
+    await Promise.all(leaving)
+  }
+
+  #peerUp(peer: PeerId, info: PeerInfo): void {
+    this.#peersSeen++
+    this.#peers.set(peer, { info, readsOrigin: false, progress: 'partial', changedAtMs: performance.now(), early: [] })
+    const progress = this.#complete ? 'done' : 'partial'
+    this.exchange.send(peer, { type: 'status', progress, readsOrigin: this.#init.readsOrigin })
+    if (this.#driver !== undefined) this.exchange.send(peer, { type: 'haveAll', bitfield: this.#driver.bitfield() })
+  }
+
+  #peerDown(peer: PeerId): void {
+    this.#peers.delete(peer)
+    this.#driver?.peerDown(peer)
+  }
+
+  #message(peer: PeerId, message: PeerMessage): void {
+    const state = this.#peers.get(peer)
+    if (state === undefined) return
+    if (message.type === 'status') {
+      state.readsOrigin = message.readsOrigin
+      state.progress = message.progress
+    }
+    if (message.type !== 'claims') state.changedAtMs = performance.now()
+    if (this.#driver !== undefined) this.#deliver(peer, state, message)
+    else if (state.early.length < EARLY_MESSAGES_MAX) state.early.push(message)
+    else this.exchange.drop(peer, 'it sends too much before the snapshot is known here')
+  }
+
+  #deliver(peer: PeerId, state: Peer, message: PeerMessage): void {
+    if (message.type === 'haveAll') this.#driver?.peerHaves(peer, message.bitfield, state.readsOrigin)
+    else this.#driver?.message(peer, message)
+  }
+
+  #asked(peer: PeerId, ask: Parameters<ChunkServing['hold']>[0]): void {
+    if ('object' in ask.target) this.serving.serveObject(ask, this.objects)
+    else if (this.#driver === undefined) this.serving.refuse(ask.ask, 'missing')
+    else this.#driver.asked(peer, ask)
+  }
+}
+
+/** Who probably has the manifest comes first. */
+function rank(peer: Peer): number {
+  if (peer.progress === 'done') return 0
+  return peer.early.some((message) => message.type === 'haveAll') ? 1 : 2
+}
+
+function present<Value>(value: Value | undefined): Value {
+  if (value === undefined) throw new SwarmError('internal', 'the session is not open')
+  return value
+}

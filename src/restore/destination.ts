@@ -1,0 +1,199 @@
+// The destination directory: where files are while they grow, how they get their final names, and that nothing is ever
+// written outside. Parents are checked component by component and never followed when they are symbolic links.
+
+import { constants, type Stats } from 'node:fs'
+import { chmod, lstat, mkdir, readlink, rename, rm, rmdir, symlink, unlink } from 'node:fs/promises'
+import { SwarmError, systemErrorCode } from '../base/errors.ts'
+import type { FileSystemCalls } from '../codec/codec.ts'
+import type { Entry } from '../snapshot/manifest.ts'
+import { printablePath, STATE_DIRECTORY } from '../snapshot/paths.ts'
+import { diskError } from './disk-errors.ts'
+
+/** Set-user-id, set-group-id and sticky are never restored: a snapshot may come from a stranger. */
+const MODE_BITS_RESTORED = 0o777
+const OWNER_ACCESS = 0o700
+
+export class Destination {
+  readonly path: string
+  /** `<destination>/.swarm` */
+  readonly statePath: string
+  readonly #calls: FileSystemCalls
+  readonly #checkedDirectories = new Set<string>()
+
+  constructor(path: string, calls: FileSystemCalls) {
+    this.path = path
+    this.statePath = `${path}/${STATE_DIRECTORY}`
+    this.#calls = calls
+  }
+
+  /** Creates the destination and its state directory. Throws `diskPermission` when that is not allowed. */
+  async prepare(): Promise<void> {
+    try {
+      await mkdir(this.path, { recursive: true })
+      const state = await lstatOrUndefined(Buffer.from(this.statePath))
+      if (state?.isSymbolicLink()) throw notFollowed(Buffer.from(STATE_DIRECTORY))
+      await mkdir(`${this.statePath}/partial`, { recursive: true })
+    } catch (cause) {
+      throw diskError(`preparing the destination ${this.path}`, cause)
+    }
+  }
+
+  finalPath(entry: Uint8Array): Buffer {
+    return Buffer.concat([Buffer.from(`${this.path}/`), entry])
+  }
+
+  /** Where a file's bytes are until it is complete. `index` is its place in the entry table. */
+  partialPath(index: number): string {
+    return `${this.statePath}/partial/${index}`
+  }
+
+  /** Makes a directory and all its parents; a file or link in the way is an error, a directory is kept. */
+  async makeDirectory(path: Uint8Array): Promise<void> {
+    for (let end = nextSlash(path, 0); ; end = nextSlash(path, end + 1)) {
+      const prefix = Buffer.from(path.subarray(0, end))
+      const key = prefix.toString('latin1')
+      if (!this.#checkedDirectories.has(key)) {
+        await this.#makeOne(prefix)
+        this.#checkedDirectories.add(key)
+      }
+      if (end === path.length) return
+    }
+  }
+
+  async #makeOne(path: Buffer): Promise<void> {
+    const full = this.finalPath(path)
+    try {
+      await mkdir(full)
+      return
+    } catch (cause) {
+      if (systemErrorCode(cause) !== 'EEXIST') throw diskError(`creating directory ${printablePath(full)}`, cause)
+    }
+    const found = await lstatOrUndefined(full)
+    if (found?.isDirectory()) {
+      // A directory without owner access, for example a restored mode 0555, would refuse new children.
+      if ((found.mode & OWNER_ACCESS) !== OWNER_ACCESS) await chmod(full, (found.mode & 0o777) | OWNER_ACCESS)
+      return
+    }
+    if (found?.isSymbolicLink()) throw notFollowed(path)
+    await unlink(full)
+    await mkdir(full)
+  }
+
+  /** Gives a complete, synced partial file its mode, time and final name, replacing what stood there. */
+  async finishFile(index: number, entry: Entry): Promise<void> {
+    const partial = this.partialPath(index)
+    const final = this.finalPath(entry.path)
+    try {
+      await chmod(partial, entry.mode & MODE_BITS_RESTORED)
+      this.#calls.setModifiedTime(Buffer.from(partial), entry.mtimeSeconds, entry.mtimeNanos)
+      await this.makeParent(entry.path)
+      await this.#clearDirectory(final)
+      await rename(partial, final)
+    } catch (cause) {
+      throw diskError(`finishing ${printablePath(final)}`, cause)
+    }
+  }
+
+  /** Corrects mode and time of a file whose content is already right. */
+  async finishInPlace(entry: Entry): Promise<void> {
+    const final = this.finalPath(entry.path)
+    try {
+      await chmod(final, entry.mode & MODE_BITS_RESTORED)
+      this.#calls.setModifiedTime(final, entry.mtimeSeconds, entry.mtimeNanos)
+    } catch (cause) {
+      throw diskError(`finishing ${printablePath(final)}`, cause)
+    }
+  }
+
+  async makeSymlink(entry: Entry): Promise<void> {
+    const final = this.finalPath(entry.path)
+    try {
+      await this.makeParent(entry.path)
+      const found = await lstatOrUndefined(final)
+      const same = found?.isSymbolicLink() && (await readlink(final, { encoding: 'buffer' })).equals(entry.target)
+      if (!same) {
+        await this.#clearDirectory(final)
+        if (found !== undefined && !found.isDirectory()) await unlink(final)
+        await symlink(entry.target, final)
+      }
+      this.#calls.setModifiedTime(final, entry.mtimeSeconds, entry.mtimeNanos)
+    } catch (cause) {
+      throw diskError(`creating symbolic link ${printablePath(final)}`, cause)
+    }
+  }
+
+  /** Mode and time of a directory; only after everything inside it is in place. */
+  async finishDirectory(entry: Entry): Promise<void> {
+    const final = this.finalPath(entry.path)
+    try {
+      await chmod(final, entry.mode & MODE_BITS_RESTORED)
+      this.#calls.setModifiedTime(final, entry.mtimeSeconds, entry.mtimeNanos)
+    } catch (cause) {
+      throw diskError(`finishing directory ${printablePath(final)}`, cause)
+    }
+  }
+
+  /** What lies under the final name, links not followed; undefined when nothing does or a parent is no directory. */
+  async inspect(path: Uint8Array): Promise<Stats | undefined> {
+    return lstatOrUndefined(this.finalPath(path))
+  }
+
+  /** Removes partial files and kept chunks; the journal and the marks of a finished run stay, which are small. */
+  async sweep(): Promise<void> {
+    for (const name of ['partial', 'encoded']) {
+      await rm(`${this.statePath}/${name}`, { recursive: true, force: true })
+    }
+  }
+
+  /** Makes the directories that an entry lies in; throws when one of them is a symbolic link. */
+  async makeParent(path: Uint8Array): Promise<void> {
+    const slash = path.lastIndexOf(SLASH)
+    if (slash !== -1) await this.makeDirectory(path.subarray(0, slash))
+  }
+
+  /** An empty directory where a file belongs is removed; one with content is never deleted silently. */
+  async #clearDirectory(final: Buffer): Promise<void> {
+    const found = await lstatOrUndefined(final)
+    if (!found?.isDirectory()) return
+    try {
+      await rmdir(final)
+    } catch (cause) {
+      throw new SwarmError('diskFailed', `a directory with content is in the way of ${printablePath(final)}`, {
+        cure: 'move that directory away, or join into an empty directory',
+        blame: 'caller',
+        cause,
+      })
+    }
+  }
+}
+
+const SLASH = 0x2f
+
+/** Flags that open an existing file for reading and refuse a symbolic link in its place. */
+export const READ_NO_FOLLOW = constants.O_RDONLY | constants.O_NOFOLLOW
+
+function nextSlash(path: Uint8Array, from: number): number {
+  const slash = path.indexOf(SLASH, from)
+  return slash === -1 ? path.length : slash
+}
+
+async function lstatOrUndefined(path: Buffer): Promise<Stats | undefined> {
+  try {
+    return await lstat(path)
+  } catch (cause) {
+    const code = systemErrorCode(cause)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw diskError(`looking at ${printablePath(path)}`, cause)
+  }
+}
+
+function notFollowed(path: Buffer): SwarmError {
+  return new SwarmError(
+    'diskFailed',
+    `"${printablePath(path)}" in the destination is a symbolic link, where a directory belongs`,
+    {
+      cure: 'remove the link, or join into another directory: swarm never writes through links',
+      blame: 'caller',
+    },
+  )
+}

@@ -1,0 +1,70 @@
+// Open descriptors of partial and finished files, at most so many at once. A descriptor that is in use is pinned;
+// the least recently used of the others is closed when room is needed.
+
+import type { FileHandle } from 'node:fs/promises'
+import { invariant } from '../base/errors.ts'
+
+interface OpenFile {
+  readonly handle: Promise<FileHandle>
+  pins: number
+}
+
+export class FilePool {
+  readonly #open = new Map<number, OpenFile>()
+  readonly #filesMax: number
+  readonly #openFile: (key: number) => Promise<FileHandle>
+
+  /** `openFile` is called once per key until the file is closed again. */
+  constructor(filesMax: number, openFile: (key: number) => Promise<FileHandle>) {
+    this.#filesMax = filesMax
+    this.#openFile = openFile
+  }
+
+  /** The descriptor of `key`, pinned until unpin(). */
+  async pin(key: number): Promise<number> {
+    let file = this.#open.get(key)
+    if (file === undefined) {
+      await this.#makeRoom()
+      // Another caller may have opened it while this one waited.
+      file = this.#open.get(key) ?? { handle: this.#openFile(key), pins: 0 }
+    }
+    this.#open.delete(key)
+    this.#open.set(key, file)
+    file.pins++
+    try {
+      return (await file.handle).fd
+    } catch (error) {
+      file.pins--
+      if (this.#open.get(key) === file) this.#open.delete(key)
+      throw error
+    }
+  }
+
+  unpin(key: number): void {
+    const file = this.#open.get(key)
+    invariant(file !== undefined && file.pins > 0, `file ${key} is not pinned`)
+    file.pins--
+  }
+
+  /** Closes one file; it must not be pinned. */
+  async close(key: number): Promise<void> {
+    const file = this.#open.get(key)
+    if (file === undefined) return
+    invariant(file.pins === 0, `file ${key} is closed while in use`)
+    this.#open.delete(key)
+    await (await file.handle).close()
+  }
+
+  async closeAll(): Promise<void> {
+    for (const key of [...this.#open.keys()]) await this.close(key)
+  }
+
+  async #makeRoom(): Promise<void> {
+    if (this.#open.size < this.#filesMax) return
+    for (const [key, file] of this.#open) {
+      if (file.pins > 0) continue
+      await this.close(key)
+      return
+    }
+  }
+}

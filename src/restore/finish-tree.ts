@@ -1,0 +1,83 @@
+// The last step of a restore: what needs no chunk. Empty files, symbolic links, directories; then, on request, removal of
+// what the snapshot does not hold.
+
+import { constants } from 'node:fs'
+import { lstat, open, readdir, rm } from 'node:fs/promises'
+import type { ChunkPlaces } from '../snapshot/chunk-places.ts'
+import type { Manifest } from '../snapshot/manifest.ts'
+import { STATE_DIRECTORY } from '../snapshot/paths.ts'
+import type { Destination } from './destination.ts'
+import { diskError } from './disk-errors.ts'
+import type { TreeWriter } from './tree-writer.ts'
+
+/** Makes every directory, so that a tree of only empty directories exists as well. */
+export async function makeDirectories(manifest: Manifest, destination: Destination): Promise<void> {
+  for (let index = 0; index < manifest.entries.count; index++) {
+    if (manifest.entries.type(index) === 'directory') await destination.makeDirectory(manifest.entries.path(index))
+  }
+}
+
+/** Completes the tree after all chunks are stored and committed. Links come after files, directories' times last of all. */
+export async function finishTree(
+  manifest: Manifest & { readonly places: ChunkPlaces },
+  destination: Destination,
+  writer: TreeWriter,
+): Promise<void> {
+  await writer.commit()
+  const { entries } = manifest
+  for (let index = 0; index < entries.count; index++) {
+    if (entries.type(index) !== 'file' || entries.size(index) > 0) continue
+    await makeEmptyFile(destination.partialPath(index))
+    await destination.finishFile(index, entries.get(index))
+    writer.finished.add(index)
+  }
+  for (let index = 0; index < entries.count; index++) {
+    if (entries.type(index) === 'symlink') await destination.makeSymlink(entries.get(index))
+  }
+  for (let index = entries.count - 1; index >= 0; index--) {
+    if (entries.type(index) === 'directory') await destination.finishDirectory(entries.get(index))
+  }
+  await writer.sync()
+}
+
+async function makeEmptyFile(path: string): Promise<void> {
+  try {
+    const file = await open(
+      path,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW,
+      0o600,
+    )
+    await file.close()
+  } catch (cause) {
+    throw diskError(`creating ${path}`, cause)
+  }
+}
+
+/** Paths in the destination that the snapshot does not hold, deepest first; the state directory is never among them. */
+export async function extraPaths(manifest: Manifest, destination: Destination): Promise<Buffer[]> {
+  const wanted = new Set<string>()
+  for (let index = 0; index < manifest.entries.count; index++)
+    wanted.add(manifest.entries.path(index).toString('latin1'))
+  const extra: Buffer[] = []
+  const visit = async (folder: Buffer): Promise<void> => {
+    for (const name of await readdir(destination.finalPath(folder), { encoding: 'buffer' })) {
+      const path = folder.length === 0 ? name : Buffer.concat([folder, Buffer.from('/'), name])
+      if (path.toString('latin1') === STATE_DIRECTORY) continue
+      const isDirectory = (await lstat(destination.finalPath(path))).isDirectory()
+      if (isDirectory) await visit(path)
+      if (!wanted.has(path.toString('latin1'))) extra.push(path)
+    }
+  }
+  await visit(Buffer.alloc(0))
+  return extra
+}
+
+export async function deletePaths(paths: readonly Buffer[], destination: Destination): Promise<void> {
+  for (const path of paths) {
+    try {
+      await rm(destination.finalPath(path), { recursive: true, force: true })
+    } catch (cause) {
+      throw diskError(`deleting ${destination.finalPath(path)}`, cause)
+    }
+  }
+}

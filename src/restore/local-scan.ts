@@ -1,0 +1,245 @@
+// What is already on this disk: chunks that an earlier run stored, and bytes of files that stand in the destination.
+// The journal is trusted as far as the files that it speaks of still look untouched; everything else is read and hashed.
+
+import { type BigIntStats, constants } from 'node:fs'
+import { copyFile, lstat, mkdir, open, rm, truncate } from 'node:fs/promises'
+import { Bitfield } from '../base/bitfield.ts'
+import { systemErrorCode } from '../base/errors.ts'
+import { hashToId } from '../base/hash.ts'
+import type { SlabPool } from '../base/slab-pool.ts'
+import type { Codec } from '../codec/codec.ts'
+import type { ChunkPlaces, Place } from '../snapshot/chunk-places.ts'
+import { type Entry, type Manifest, slicesOf } from '../snapshot/manifest.ts'
+import { forEachBounded } from './bounded.ts'
+import { type Destination, READ_NO_FOLLOW } from './destination.ts'
+import { FilePool } from './file-pool.ts'
+import type { Journal } from './journal.ts'
+import { OPEN_FILES_MAX } from './limits.ts'
+import type { TreeWriter } from './tree-writer.ts'
+
+export interface LocalScanInit {
+  readonly manifest: Manifest & { readonly places: ChunkPlaces }
+  readonly destination: Destination
+  readonly codec: Codec
+  readonly journal: Journal
+  readonly slabs: SlabPool
+  readonly writer: TreeWriter
+  /** Distrust the journal's word on finished files: read and hash everything. */
+  readonly rehash: boolean
+  /** Raw bytes looked at so far, of all that will be looked at. */
+  readonly onProgress?: (bytes: number) => void
+}
+
+export interface LocalScanResult {
+  /** Raw bytes that need not be fetched, from an interrupted run of the same snapshot. */
+  readonly resumedBytes: number
+  /** Raw bytes that need not be fetched, found in files of the destination. */
+  readonly reusedBytes: number
+}
+
+export async function scanLocal(init: LocalScanInit): Promise<LocalScanResult> {
+  const scan = new LocalScan(init)
+  if (!init.journal.resumed) {
+    await rm(`${init.destination.statePath}/partial`, { recursive: true, force: true })
+    await mkdir(`${init.destination.statePath}/partial`)
+  }
+  const resumedBytes = await scan.resume()
+  const reusedBytes = await scan.reuse()
+  return { resumedBytes, reusedBytes }
+}
+
+type Standing = 'partial' | 'final' | 'none'
+
+class LocalScan {
+  readonly #init: LocalScanInit
+  readonly #standings = new Map<number, Standing>()
+  readonly #existing: FilePool
+
+  constructor(init: LocalScanInit) {
+    this.#init = init
+    this.#existing = new FilePool(OPEN_FILES_MAX, (entry) =>
+      open(init.destination.finalPath(init.manifest.entries.path(entry)), READ_NO_FOLLOW),
+    )
+  }
+
+  /** Adopts the journal's chunks whose files still look as the journal left them. */
+  async resume(): Promise<number> {
+    const { manifest, journal, writer } = this.#init
+    let bytes = 0
+    for (const chunk of journal.stored) {
+      const places = manifest.places.of(chunk)
+      let sound = true
+      for (const place of places) if ((await this.#standing(place.entry)) === 'none') sound = false
+      if (!sound) continue
+      for (const place of places) writer.adoptPlace(place)
+      writer.adoptChunk(chunk)
+      bytes += manifest.chunks.rawBytes(chunk)
+    }
+    for (const [entry, standing] of this.#standings) {
+      if (standing === 'final' && this.#isWhole(entry, writer.stored)) writer.adoptFinished(entry)
+    }
+    return bytes
+  }
+
+  async #standing(index: number): Promise<Standing> {
+    const known = this.#standings.get(index)
+    if (known !== undefined) return known
+    const entry = this.#init.manifest.entries.get(index)
+    const found = await this.#lookAt(index, entry)
+    this.#standings.set(index, found)
+    return found
+  }
+
+  async #lookAt(index: number, entry: Entry): Promise<Standing> {
+    const { destination, rehash } = this.#init
+    const partial = await statOrUndefined(Buffer.from(destination.partialPath(index)))
+    if (partial?.isFile() && partial.size === BigInt(entry.size)) return 'partial'
+    const final = await statOrUndefined(destination.finalPath(entry.path))
+    const mtimeNs = BigInt(entry.mtimeSeconds) * 1_000_000_000n + BigInt(entry.mtimeNanos)
+    const untouched = final?.isFile() && final.size === BigInt(entry.size) && final.mtimeNs === mtimeNs
+    return untouched && !rehash ? 'final' : 'none'
+  }
+
+  /** Hashes what stands under final names and takes every chunk that is there. */
+  async reuse(): Promise<number> {
+    const { manifest, writer } = this.#init
+    const sizes = await this.#existingSizes()
+    if (sizes.size === 0) return 0
+    const inPlace = new Bitfield(manifest.places.total)
+    const matched: number[] = []
+    await forEachBounded(this.#chunksWithin(sizes), Math.max(2, this.#init.codec.status.threads), async (chunk) => {
+      if (await this.#matches(chunk, sizes, inPlace)) matched.push(chunk)
+    })
+    await this.#adoptFiles(sizes, inPlace)
+    let bytes = 0
+    for (const chunk of matched) {
+      if (!writer.adoptChunk(chunk)) await this.#copyToOtherPlaces(chunk)
+      bytes += manifest.chunks.rawBytes(chunk)
+    }
+    await this.#existing.closeAll()
+    return bytes
+  }
+
+  /** Sizes of regular files that stand where a file that still lacks bytes will be. */
+  async #existingSizes(): Promise<Map<number, number>> {
+    const { manifest, destination, writer } = this.#init
+    const sizes = new Map<number, number>()
+    for (let index = 0; index < manifest.entries.count; index++) {
+      if (manifest.entries.type(index) !== 'file' || manifest.entries.size(index) === 0) continue
+      if (writer.finished.has(index) || this.#standings.get(index) === 'partial') continue
+      const found = await statOrUndefined(destination.finalPath(manifest.entries.path(index)))
+      if (found?.isFile() && found.size > 0n) sizes.set(index, Number(found.size))
+    }
+    return sizes
+  }
+
+  *#chunksWithin(sizes: ReadonlyMap<number, number>): Generator<number> {
+    const { manifest, writer } = this.#init
+    for (let chunk = 0; chunk < manifest.chunks.count; chunk++) {
+      if (writer.stored.has(chunk)) continue
+      const cover = manifest.places.covering(chunk, manifest.chunks.rawBytes(chunk)) ?? []
+      if (cover.every((place) => isWithin(place, sizes))) yield chunk
+    }
+  }
+
+  /** Whether the covering places hold the chunk; notes every place that already has the right bytes. */
+  async #matches(chunk: number, sizes: ReadonlyMap<number, number>, inPlace: Bitfield): Promise<boolean> {
+    const { manifest, slabs } = this.#init
+    const rawBytes = manifest.chunks.rawBytes(chunk)
+    const raw = slabs.take(rawBytes)
+    const other = slabs.take(rawBytes)
+    try {
+      await this.#readPlaces(manifest.places.covering(chunk, rawBytes) ?? [], raw.bytes)
+      this.#init.onProgress?.(rawBytes)
+      if (hashToId(raw.bytes) !== manifest.chunks.rawHash(chunk)) return false
+      for (const place of manifest.places.of(chunk)) {
+        if (!isWithin(place, sizes)) continue
+        const bytes = other.bytes.subarray(0, place.length)
+        await this.#readPlaces([place], bytes)
+        if (bytes.equals(raw.bytes.subarray(place.rawOffset, place.rawOffset + place.length))) inPlace.add(place.row)
+      }
+      return true
+    } finally {
+      raw.release()
+      other.release()
+    }
+  }
+
+  /** Keeps files that are right as a whole; of the others makes partial files that start from what is there. */
+  async #adoptFiles(sizes: ReadonlyMap<number, number>, inPlace: Bitfield): Promise<void> {
+    const { manifest, destination, writer } = this.#init
+    const rows = new Map<number, Place[]>()
+    for (let chunk = 0; chunk < manifest.chunks.count; chunk++) {
+      for (const place of manifest.places.of(chunk)) {
+        if (!inPlace.has(place.row)) continue
+        const known = rows.get(place.entry)
+        if (known === undefined) rows.set(place.entry, [place])
+        else known.push(place)
+      }
+    }
+    for (const [index, places] of rows) {
+      const size = manifest.entries.size(index)
+      const path = manifest.entries.path(index)
+      const covered = places.reduce((sum, place) => sum + place.length, 0)
+      const whole = covered === size && sizes.get(index) === size
+      await destination.makeParent(path)
+      if (!whole) {
+        await copyFile(destination.finalPath(path), destination.partialPath(index), constants.COPYFILE_FICLONE)
+        await truncate(destination.partialPath(index), size)
+      }
+      for (const place of places) writer.adoptPlace(place)
+      if (!whole) continue
+      writer.adoptFinished(index)
+      await destination.finishInPlace(manifest.entries.get(index))
+    }
+  }
+
+  async #copyToOtherPlaces(chunk: number): Promise<void> {
+    const { manifest, slabs, writer } = this.#init
+    const rawBytes = manifest.chunks.rawBytes(chunk)
+    const raw = slabs.take(rawBytes)
+    try {
+      await this.#readPlaces(manifest.places.covering(chunk, rawBytes) ?? [], raw.bytes)
+      if (hashToId(raw.bytes) === manifest.chunks.rawHash(chunk)) await writer.storeRaw(chunk, raw.bytes)
+    } finally {
+      raw.release()
+    }
+  }
+
+  async #readPlaces(places: readonly Place[], raw: Uint8Array): Promise<void> {
+    const pinned: number[] = []
+    try {
+      const ranges = []
+      for (const place of places) {
+        const fd = await this.#existing.pin(place.entry)
+        pinned.push(place.entry)
+        ranges.push({ fd, offset: place.fileOffset, length: place.length })
+      }
+      await this.#init.codec.read(ranges, raw)
+    } finally {
+      for (const entry of pinned) this.#existing.unpin(entry)
+    }
+  }
+
+  #isWhole(index: number, stored: Bitfield): boolean {
+    const { entries, chunks } = this.#init.manifest
+    for (const slice of slicesOf(entries.extents(index), (chunk) => chunks.rawBytes(chunk))) {
+      if (!stored.has(slice.chunk)) return false
+    }
+    return true
+  }
+}
+
+function isWithin(place: Place, sizes: ReadonlyMap<number, number>): boolean {
+  return place.fileOffset + place.length <= (sizes.get(place.entry) ?? -1)
+}
+
+async function statOrUndefined(path: Buffer): Promise<BigIntStats | undefined> {
+  try {
+    return await lstat(path, { bigint: true })
+  } catch (error) {
+    const code = systemErrorCode(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,245 @@
+// Chunks in, files out. Decides when a chunk counts as stored and when a file gets its final name.
+//
+// Order that survives a crash: bytes into partial files; sync; mode, time and final name; then the journal. A commit does
+// this for everything written since the last one, so many small files cost one sync.
+
+import { constants } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
+import { Bitfield } from '../base/bitfield.ts'
+import { invariant, SwarmError } from '../base/errors.ts'
+import type { SlabPool } from '../base/slab-pool.ts'
+import type { Codec, FileSystemCalls } from '../codec/codec.ts'
+import type { ChunkPlaces, Place } from '../snapshot/chunk-places.ts'
+import { LARGE_FILE_BYTES } from '../snapshot/limits.ts'
+import type { Manifest } from '../snapshot/manifest.ts'
+import { forEachBounded } from './bounded.ts'
+import { type Destination, READ_NO_FOLLOW } from './destination.ts'
+import { diskError } from './disk-errors.ts'
+import { FilePool } from './file-pool.ts'
+import type { Journal } from './journal.ts'
+import { COMMIT_BYTES, COMMIT_INTERVAL_MS, OPEN_FILES_MAX, SMALL_FILE_WRITES_MAX } from './limits.ts'
+
+export interface TreeWriterInit {
+  readonly manifest: Manifest & { readonly places: ChunkPlaces }
+  readonly destination: Destination
+  readonly codec: Codec
+  readonly calls: FileSystemCalls
+  readonly journal: Journal
+  readonly slabs: SlabPool
+  /** Milliseconds on a monotonic clock. */
+  readonly nowMs: () => number
+}
+
+export class TreeWriter {
+  /** Chunks whose bytes are in all their files. */
+  readonly stored: Bitfield
+  /** Entries (files) that have their final name and content. */
+  readonly finished: Bitfield
+  readonly files: FilePool
+  readonly #init: TreeWriterInit
+  readonly #remaining: Float64Array
+  readonly #settledPlaces: Bitfield
+  #pendingChunks: number[] = []
+  #pendingFiles = new Set<number>()
+  #pendingBytes = 0
+  #lastCommitMs: number
+  #commit: Promise<void> | undefined
+
+  constructor(init: TreeWriterInit) {
+    this.#init = init
+    const { chunks, entries, places } = init.manifest
+    this.stored = new Bitfield(chunks.count)
+    this.finished = new Bitfield(entries.count)
+    this.#settledPlaces = new Bitfield(places.total)
+    this.#remaining = new Float64Array(entries.count)
+    for (let entry = 0; entry < entries.count; entry++) this.#remaining[entry] = entries.size(entry)
+    this.files = new FilePool(OPEN_FILES_MAX, (entry) => this.#openFile(entry))
+    this.#lastCommitMs = init.nowMs()
+  }
+
+  /** Takes over what an earlier run or the local scan proved to be in its file. */
+  adoptPlace(place: Place): void {
+    if (this.#settledPlaces.add(place.row)) this.#settle(place)
+  }
+
+  /** Marks a chunk as stored when all its places are settled; returns whether it is. */
+  adoptChunk(chunk: number): boolean {
+    if (this.#init.manifest.places.of(chunk).some((place) => !this.#settledPlaces.has(place.row))) return false
+    this.stored.add(chunk)
+    if (!this.#init.journal.stored.has(chunk)) this.#pendingChunks.push(chunk)
+    return true
+  }
+
+  /** A file that already stands complete under its final name; only its mode and time are still to be set. */
+  adoptFinished(entry: number): void {
+    this.finished.add(entry)
+    this.#pendingFiles.delete(entry)
+  }
+
+  /**
+   * Decodes a chunk and writes it to all its files. The encoded bytes must match the chunk's id and stay unchanged until
+   * this settles. Throws `integrity` when they do not decode, and disk errors.
+   */
+  async store(chunk: number, encoded: Uint8Array): Promise<void> {
+    const { manifest, codec, slabs } = this.#init
+    const places = manifest.places.of(chunk).filter((place) => !this.#settledPlaces.has(place.row))
+    const raw = slabs.take(manifest.chunks.rawBytes(chunk))
+    try {
+      const large = places.filter((place) => this.#isLarge(place.entry))
+      if (large.length === places.length) {
+        await this.#withDescriptors(large, (ranges) => codec.restore(encoded, raw.bytes, ranges))
+      } else {
+        await codec.decode(encoded, raw.bytes)
+        await this.#writeRaw(places, raw.bytes)
+      }
+    } finally {
+      raw.release()
+    }
+    this.#settleAll(chunk, places)
+  }
+
+  /** Writes raw bytes of a chunk, already checked against its raw hash, to the places that still lack them. */
+  async storeRaw(chunk: number, raw: Uint8Array): Promise<void> {
+    const places = this.#init.manifest.places.of(chunk).filter((place) => !this.#settledPlaces.has(place.row))
+    await this.#writeRaw(places, raw)
+    this.#settleAll(chunk, places)
+  }
+
+  /** Commits when enough was written or enough time has passed. Cheap otherwise. */
+  async commitIfDue(): Promise<void> {
+    const overdue = this.#init.nowMs() - this.#lastCommitMs >= COMMIT_INTERVAL_MS && this.#pendingChunks.length > 0
+    if (overdue || this.#pendingBytes >= COMMIT_BYTES) await this.commit()
+  }
+
+  /** Makes everything stored so far survive a crash. Commits run one after the other. */
+  async commit(): Promise<void> {
+    while (this.#commit !== undefined) await this.#commit
+    const running = this.#runCommit()
+    this.#commit = running.finally(() => {
+      this.#commit = undefined
+    })
+    await this.#commit
+  }
+
+  async close(): Promise<void> {
+    await this.files.closeAll()
+    await this.#init.journal.close()
+  }
+
+  async #runCommit(): Promise<void> {
+    const { destination, manifest, journal } = this.#init
+    const chunks = this.#pendingChunks
+    const files = this.#pendingFiles
+    this.#pendingChunks = []
+    this.#pendingFiles = new Set()
+    this.#pendingBytes = 0
+    this.#lastCommitMs = this.#init.nowMs()
+    if (chunks.length === 0 && files.size === 0) return
+    await this.sync()
+    await forEachBounded(files, SMALL_FILE_WRITES_MAX, async (index) => {
+      await destination.finishFile(index, manifest.entries.get(index))
+      this.finished.add(index)
+    })
+    try {
+      await journal.append(chunks)
+    } catch (cause) {
+      throw diskError('writing the journal', cause)
+    }
+  }
+
+  /** One sync of the destination's file system. */
+  async sync(): Promise<void> {
+    let state: FileHandle | undefined
+    try {
+      state = await open(this.#init.destination.statePath, constants.O_RDONLY)
+      await this.#init.calls.syncFileSystem(state.fd)
+    } catch (cause) {
+      throw diskError(`syncing ${this.#init.destination.path}`, cause)
+    } finally {
+      await state?.close()
+    }
+  }
+
+  #isLarge(entry: number): boolean {
+    return this.#init.manifest.entries.size(entry) >= LARGE_FILE_BYTES
+  }
+
+  #settleAll(chunk: number, places: readonly Place[]): void {
+    for (const place of places) {
+      if (this.#settledPlaces.add(place.row)) this.#settle(place)
+    }
+    this.stored.add(chunk)
+    this.#pendingChunks.push(chunk)
+    this.#pendingBytes += this.#init.manifest.chunks.rawBytes(chunk)
+  }
+
+  #settle(place: Place): void {
+    const remaining = (this.#remaining[place.entry] ?? 0) - place.length
+    invariant(remaining >= 0, `entry ${place.entry} got more bytes than it has`)
+    this.#remaining[place.entry] = remaining
+    if (remaining === 0) this.#pendingFiles.add(place.entry)
+  }
+
+  async #withDescriptors(
+    places: readonly Place[],
+    work: (ranges: { fd: number; offset: number; length: number; rawOffset: number }[]) => Promise<void>,
+  ): Promise<void> {
+    const pinned: number[] = []
+    try {
+      const ranges = []
+      for (const place of places) {
+        const fd = await this.files.pin(place.entry)
+        pinned.push(place.entry)
+        ranges.push({ fd, offset: place.fileOffset, length: place.length, rawOffset: place.rawOffset })
+      }
+      await work(ranges)
+    } finally {
+      for (const entry of pinned) this.files.unpin(entry)
+    }
+  }
+
+  async #writeRaw(places: readonly Place[], raw: Uint8Array): Promise<void> {
+    await forEachBounded(places, SMALL_FILE_WRITES_MAX, async (place) => {
+      const bytes = raw.subarray(place.rawOffset, place.rawOffset + place.length)
+      const path = this.#init.destination.partialPath(place.entry)
+      let file: FileHandle | undefined
+      try {
+        file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+        await writeFully(file, bytes, place.fileOffset)
+      } catch (cause) {
+        throw diskError(`writing ${path}`, cause)
+      } finally {
+        await file?.close()
+      }
+    })
+  }
+
+  async #openFile(entry: number): Promise<FileHandle> {
+    const { destination, manifest } = this.#init
+    try {
+      if (this.finished.has(entry)) {
+        return await open(destination.finalPath(manifest.entries.path(entry)), READ_NO_FOLLOW)
+      }
+      const file = await open(
+        destination.partialPath(entry),
+        constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW,
+        0o600,
+      )
+      if (this.#isLarge(entry)) await file.truncate(manifest.entries.size(entry))
+      return file
+    } catch (cause) {
+      throw diskError(`opening file ${entry} of the snapshot in ${destination.path}`, cause)
+    }
+  }
+}
+
+/** Writes all bytes; a short write is continued, and one that makes no progress is an error. */
+async function writeFully(file: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
+  let done = 0
+  while (done < bytes.length) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, offset + done)
+    if (bytesWritten === 0) throw new SwarmError('diskFull', 'a write made no progress', { cure: 'free some space' })
+    done += bytesWritten
+  }
+}
