@@ -1,0 +1,57 @@
+// What swarm_codec.node exports. src/codec/load-addon.ts holds the TypeScript view of it.
+#include <napi.h>
+
+#include "addon/codec-pool.h"
+#include "addon/file-system.h"
+#include "format/layout.h"
+
+namespace swarm {
+
+namespace {
+
+/** Raised whenever a name, an argument or a result below changes. */
+constexpr uint32_t interfaceVersion = 2;
+
+/** inspect(encoded): the header's fields, or just `status` when it breaks a rule. */
+Napi::Value inspect(const Napi::CallbackInfo& info) {
+  if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    Napi::TypeError::New(info.Env(), "expected a Uint8Array").ThrowAsJavaScriptException();
+    return {};
+  }
+  const auto encoded = info[0].As<Napi::Uint8Array>();
+  ChunkHeader header{};
+  const Status status = parseHeader({encoded.Data(), encoded.ElementLength()}, header);
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("status", static_cast<double>(status));
+  result.Set("codec", static_cast<double>(header.codec));
+  result.Set("hint", static_cast<double>(header.hint));
+  result.Set("rawBytes", static_cast<double>(header.rawBytes));
+  result.Set("encodedBytes", static_cast<double>(header.encodedBytes));
+  return result;
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  Napi::Array names = Napi::Array::New(env);
+  for (uint32_t index = 0; index < static_cast<uint32_t>(Status::count); index++)
+    names.Set(index, statusName(static_cast<Status>(index)));
+  Napi::Array paths = Napi::Array::New(env);
+  paths.Set(uint32_t{0}, "scalar");
+  exports.Set("interfaceVersion", static_cast<double>(interfaceVersion));
+  exports.Set("formatVersion", static_cast<double>(formatVersion));
+  exports.Set("rawBytesMax", static_cast<double>(rawBytesMax));
+  exports.Set("headerBytes", static_cast<double>(headerBytes));
+  exports.Set("statusNames", names);
+  exports.Set("paths", paths);
+  exports.Set("inspect", Napi::Function::New(env, inspect));
+  exports.Set("setModifiedTime", Napi::Function::New(env, setModifiedTime));
+  exports.Set("syncFileSystem", Napi::Function::New(env, syncFileSystem));
+  exports.Set("CodecPool", CodecPool::define(env));
+  return exports;
+}
+
+}  // namespace
+
+}  // namespace swarm
+
+static Napi::Object initializeAddon(Napi::Env env, Napi::Object exports) { return swarm::initialize(env, exports); }
+NODE_API_MODULE(swarm_codec, initializeAddon)

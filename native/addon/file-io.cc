@@ -1,0 +1,36 @@
+// The kernel may move fewer bytes than asked and may be interrupted; both are normal and handled here, nowhere else.
+#include "addon/file-io.h"
+
+#include <cerrno>
+#include <unistd.h>
+
+namespace swarm {
+
+static_assert(sizeof(off_t) == 8, "files are larger than 2 GiB");
+
+IoResult readFully(int fd, MutableSpan target, uint64_t offset) {
+  size_t done = 0;
+  while (done < target.size) {
+    const ssize_t moved = pread(fd, target.data + done, target.size - done, static_cast<off_t>(offset + done));
+    if (moved < 0 && errno == EINTR) continue;
+    if (moved < 0) return {Status::readFailed, errno};
+    if (moved == 0) return {Status::shortRead, 0};
+    done += static_cast<size_t>(moved);
+  }
+  return {Status::ok, 0};
+}
+
+IoResult writeFully(int fd, ByteSpan source, uint64_t offset) {
+  size_t done = 0;
+  while (done < source.size) {
+    const ssize_t moved = pwrite(fd, source.data + done, source.size - done, static_cast<off_t>(offset + done));
+    if (moved < 0 && errno == EINTR) continue;
+    if (moved < 0) return {Status::writeFailed, errno};
+    // Zero for a non-empty write has no errno; asking again could go on for ever.
+    if (moved == 0) return {Status::writeFailed, EIO};
+    done += static_cast<size_t>(moved);
+  }
+  return {Status::ok, 0};
+}
+
+}  // namespace swarm

@@ -1,0 +1,100 @@
+// Finds the native addon, checks that it is the one this code was written for, and gives it types. Nothing else names the file.
+
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { describeError, SwarmError } from '../base/errors.ts'
+
+/** native/addon/addon.cc raises its number with every change of a name, argument or result. */
+const INTERFACE_VERSION = 2
+
+/** Beside the compiled program, then beside the sources. */
+const LOCATIONS = ['../../native/swarm_codec.node', '../../dist/native/swarm_codec.node']
+
+const BUILD_CURE = "run 'npm run build', which compiles it (needs cmake and a C++ compiler)"
+
+/** How a native job ended. `status` and `codec` are numbers of native/include/codec.h. */
+export interface JobResult {
+  readonly status: number
+  /** errno of a failed read or write, else 0. */
+  readonly error: number
+  /** The range at which a read or write failed. */
+  readonly rangeIndex: number
+  readonly encodedBytes: number
+  readonly codec: number
+  readonly floatSegments: number
+}
+
+/** A job's promise never rejects; undefined when the queue is full. Buffers are held until it settles. */
+type PendingJob = Promise<JobResult> | undefined
+
+/** `ranges`: four numbers each, fd, file offset, length, offset in the chunk's raw bytes. */
+export interface NativePool {
+  threads(): number
+  read(ranges: Float64Array, raw: Uint8Array): PendingJob
+  encode(ranges: Float64Array, raw: Uint8Array, out: Uint8Array, codec: number, hint: number): PendingJob
+  seal(raw: Uint8Array, frame: Uint8Array, out: Uint8Array, level: number): PendingJob
+  decode(encoded: Uint8Array, raw: Uint8Array, ranges: Float64Array): PendingJob
+  finish(encoded: Uint8Array, frameContent: Uint8Array, raw: Uint8Array, ranges: Float64Array): PendingJob
+  /** Ends the threads. Throws while a job is pending. */
+  close(): void
+}
+
+export interface NativeHeader {
+  readonly status: number
+  readonly codec: number
+  readonly hint: number
+  readonly rawBytes: number
+  readonly encodedBytes: number
+}
+
+export interface Addon {
+  readonly interfaceVersion: number
+  readonly formatVersion: number
+  readonly rawBytesMax: number
+  readonly headerBytes: number
+  /** Name of each status, by number; the rules of protocols/chunk.md. */
+  readonly statusNames: readonly string[]
+  /** Code paths that this machine can run, best first. */
+  readonly paths: readonly string[]
+  inspect(encoded: Uint8Array): NativeHeader
+  /** errno, 0 for success. */
+  setModifiedTime(path: Uint8Array, seconds: number, nanos: number): number
+  /** errno, 0 for success. */
+  syncFileSystem(fd: number): Promise<number>
+  readonly CodecPool: new (threads: number, queueLengthMax: number) => NativePool
+}
+
+/** Loads the addon; `internal` with a cure when it is missing, does not load, or belongs to another version. */
+export function loadAddon(locations: readonly string[] = LOCATIONS): Addon {
+  const paths = locations.map((location) => fileURLToPath(new URL(location, import.meta.url)))
+  const path = paths.find((candidate) => existsSync(candidate))
+  if (path === undefined)
+    throw new SwarmError('internal', `the native codec is missing: looked for ${paths.join(' and ')}`, {
+      cure: BUILD_CURE,
+    })
+  return parseAddon(requireAddon(path), path)
+}
+
+function requireAddon(path: string): unknown {
+  try {
+    return createRequire(import.meta.url)(path)
+  } catch (cause) {
+    throw new SwarmError('internal', `loading the native codec ${path}: ${describeError(cause)}`, {
+      cure: BUILD_CURE,
+      cause,
+    })
+  }
+}
+
+function parseAddon(loaded: unknown, path: string): Addon {
+  const version =
+    typeof loaded === 'object' && loaded !== null && 'interfaceVersion' in loaded ? loaded.interfaceVersion : undefined
+  if (version !== INTERFACE_VERSION)
+    throw new SwarmError(
+      'internal',
+      `the native codec ${path} has interface version ${String(version)}, this program needs ${INTERFACE_VERSION}`,
+      { cure: BUILD_CURE },
+    )
+  return loaded as Addon
+}

@@ -1,0 +1,215 @@
+// Codec over the native addon: which codec a chunk gets, jobs to the worker pool, zstd beside it, results back as errors or sizes.
+
+import { invariant, SwarmError } from '../base/errors.ts'
+import {
+  CHUNK_RAW_BYTES_MAX,
+  type ChunkInfo,
+  type Codec,
+  type CodecStatus,
+  type ElementType,
+  type EncodeOptions,
+  type FileRange,
+  type RestoreRange,
+} from './codec.ts'
+import { brokenRule, jobError } from './codec-errors.ts'
+import { codecThreadCount } from './cpu-quota.ts'
+import { type Addon, type JobResult, loadAddon, type NativeHeader, type NativePool } from './load-addon.ts'
+import { runSelfTest } from './self-test.ts'
+import { compressFrame, decompressFrame, prefersZstd } from './zstd-frames.ts'
+
+/** Jobs that may wait for a worker. Callers bound their buffers long before; this is the backstop. */
+const QUEUE_LENGTH_MAX = 1024
+const SEGMENT_BYTES = 1024 * 1024
+
+/** Positions are the numbers in the header. */
+const CODECS = ['raw', 'ans', 'zstd'] as const
+const ELEMENTS: readonly ElementType[] = ['unknown', 'bytes', 'bf16', 'fp16', 'fp32']
+const RAW = 0
+const ANS = 1
+
+const NO_RANGES = new Float64Array(0)
+
+export interface NativeCodecOptions {
+  /** Worker threads, 1..1024. Default: what cores, CPU quota and process limit allow. */
+  readonly threads?: number
+  /** Code path that must be used. Default: SWARM_CODEC_PATH, else the best that this machine has. */
+  readonly path?: string
+}
+
+/**
+ * Starts the worker threads. Throws `internal` when the addon is missing and `usage` when a forced path is not available.
+ * A codec that is never closed does not keep the process alive; one with work under way does.
+ */
+export function openNativeCodec(options: NativeCodecOptions = {}): Codec {
+  const addon = loadAddon()
+  const forced = options.path ?? process.env['SWARM_CODEC_PATH']
+  const path = forced === undefined || forced === '' ? addon.paths[0] : forced
+  if (path !== 'scalar' || !addon.paths.includes(path))
+    throw new SwarmError('usage', `codec path ${path} is not available here; there is ${addon.paths.join(', ')}`, {
+      cure: 'unset SWARM_CODEC_PATH, or name one of these',
+      blame: 'caller',
+    })
+  const pool = new addon.CodecPool(options.threads ?? codecThreadCount(), QUEUE_LENGTH_MAX)
+  return new NativeCodec(addon, pool, { device: 'cpu', path, threads: pool.threads() })
+}
+
+class NativeCodec implements Codec {
+  readonly status: CodecStatus
+  readonly #addon: Addon
+  readonly #pool: NativePool
+  readonly #underWay = new Set<Promise<unknown>>()
+  #closing: Promise<void> | undefined
+
+  constructor(addon: Addon, pool: NativePool, status: CodecStatus) {
+    this.#addon = addon
+    this.#pool = pool
+    this.status = status
+  }
+
+  maxEncodedBytes(rawBytes: number): number {
+    return rawBytes + this.#addon.headerBytes
+  }
+
+  read(ranges: readonly FileRange[], raw: Uint8Array): Promise<void> {
+    return this.#track(async () => {
+      await this.#job('reading a chunk from its files', this.#pool.read(flatten(backToBack(ranges, raw), raw), raw))
+    })
+  }
+
+  encode(raw: Uint8Array, out: Uint8Array, options: EncodeOptions): Promise<number> {
+    return this.#track(() => this.#encode(NO_RANGES, raw, out, options))
+  }
+
+  readAndEncode(
+    ranges: readonly FileRange[],
+    raw: Uint8Array,
+    out: Uint8Array,
+    options: EncodeOptions,
+  ): Promise<number> {
+    return this.#track(() => this.#encode(flatten(backToBack(ranges, raw), raw), raw, out, options))
+  }
+
+  inspect(encoded: Uint8Array): ChunkInfo {
+    const header = this.#addon.inspect(encoded)
+    return parseInfo(header, this.#statusName(header.status))
+  }
+
+  decode(encoded: Uint8Array, raw: Uint8Array): Promise<void> {
+    return this.#track(() => this.#decode('decoding a chunk', encoded, raw, NO_RANGES))
+  }
+
+  restore(encoded: Uint8Array, raw: Uint8Array, ranges: readonly RestoreRange[]): Promise<void> {
+    return this.#track(() => this.#decode('restoring a chunk', encoded, raw, flatten(ranges, raw)))
+  }
+
+  selfTest(): Promise<void> {
+    return runSelfTest(this)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= Promise.allSettled(this.#underWay).then(() => this.#pool.close())
+    return this.#closing
+  }
+
+  async #encode(ranges: Float64Array, raw: Uint8Array, out: Uint8Array, options: EncodeOptions): Promise<number> {
+    invariant(
+      raw.length <= CHUNK_RAW_BYTES_MAX,
+      `a chunk has at most ${CHUNK_RAW_BYTES_MAX} raw bytes, not ${raw.length}`,
+    )
+    invariant(out.length >= this.maxEncodedBytes(raw.length), `${out.length} bytes are too few to encode ${raw.length}`)
+    const { codec, zstdLevel } = options
+    invariant(Number.isInteger(zstdLevel) && zstdLevel >= 1 && zstdLevel <= 19, `zstd level ${zstdLevel}`)
+    const doing = 'encoding a chunk'
+    if (codec === 'raw' || codec === 'zstd') {
+      if (codec === 'zstd' && ranges.length > 0) await this.#job(doing, this.#pool.read(ranges, raw))
+      const frame = codec === 'zstd' ? await compressFrame(raw, zstdLevel) : undefined
+      const places = codec === 'zstd' ? NO_RANGES : ranges
+      if (frame === undefined) return this.#encodedBytes(doing, this.#pool.encode(places, raw, out, RAW, 0))
+      return this.#encodedBytes(doing, this.#pool.seal(raw, frame, out, zstdLevel))
+    }
+    const hint = ELEMENTS.indexOf(options.element)
+    const ans = await this.#job(doing, this.#pool.encode(ranges, raw, out, ANS, hint))
+    if (codec === 'ans') return ans.encodedBytes
+    const segments = Math.ceil(raw.length / SEGMENT_BYTES)
+    if (!(await prefersZstd(raw, { ...ans, segments }, zstdLevel))) return ans.encodedBytes
+    const frame = await compressFrame(raw, zstdLevel)
+    // The ANS chunk lies in `out` already; the sample was wrong if the frame is not smaller.
+    if (frame === undefined || this.maxEncodedBytes(frame.length) >= ans.encodedBytes) return ans.encodedBytes
+    return this.#encodedBytes(doing, this.#pool.seal(raw, frame, out, zstdLevel))
+  }
+
+  async #decode(doing: string, encoded: Uint8Array, raw: Uint8Array, ranges: Float64Array): Promise<void> {
+    if (this.inspect(encoded).codec !== 'zstd') {
+      await this.#job(doing, this.#pool.decode(encoded, raw, ranges))
+      return
+    }
+    const content = await decompressFrame(encoded.subarray(this.#addon.headerBytes), raw.length, doing)
+    await this.#job(doing, this.#pool.finish(encoded, content, raw, ranges))
+  }
+
+  async #encodedBytes(doing: string, pending: Promise<JobResult> | undefined): Promise<number> {
+    return (await this.#job(doing, pending)).encodedBytes
+  }
+
+  async #job(doing: string, pending: Promise<JobResult> | undefined): Promise<JobResult> {
+    if (pending === undefined)
+      throw new SwarmError('internal', `${doing}: ${QUEUE_LENGTH_MAX} jobs are waiting already`, {
+        blame: 'caller',
+        retry: true,
+      })
+    const result = await pending
+    if (result.status !== 0) throw jobError(doing, this.#statusName(result.status), result)
+    return result
+  }
+
+  #statusName(status: number): string {
+    return this.#addon.statusNames[status] ?? `status ${status}`
+  }
+
+  /** Runs `work` unless closing, and lets close() wait for it. */
+  async #track<Result>(work: () => Promise<Result>): Promise<Result> {
+    invariant(this.#closing === undefined, 'the codec is closed')
+    const running = work()
+    this.#underWay.add(running)
+    try {
+      return await running
+    } finally {
+      this.#underWay.delete(running)
+    }
+  }
+}
+
+function parseInfo(header: NativeHeader, statusName: string): ChunkInfo {
+  const codec = CODECS[header.codec]
+  const element = ELEMENTS[header.hint]
+  if (statusName !== 'ok' || codec === undefined || element === undefined)
+    throw brokenRule('reading the header of a chunk', statusName)
+  return { codec, element, rawBytes: header.rawBytes, encodedBytes: header.encodedBytes }
+}
+
+/** Gives each range its place in the chunk's raw bytes, one after the other. */
+function backToBack(ranges: readonly FileRange[], raw: Uint8Array): RestoreRange[] {
+  let rawOffset = 0
+  const placed = ranges.map((range) => {
+    const at = rawOffset
+    rawOffset += range.length
+    return { ...range, rawOffset: at }
+  })
+  invariant(rawOffset === raw.length, `ranges of ${rawOffset} bytes for a buffer of ${raw.length}`)
+  return placed
+}
+
+/** The addon's flat form of ranges, each checked. */
+function flatten(ranges: readonly RestoreRange[], raw: Uint8Array): Float64Array {
+  const flat = new Float64Array(ranges.length * 4)
+  ranges.forEach(({ fd, offset, length, rawOffset }, index) => {
+    invariant(
+      [fd, offset, length, rawOffset].every((value) => Number.isSafeInteger(value) && value >= 0),
+      'file range',
+    )
+    invariant(rawOffset + length <= raw.length, `range ${rawOffset}+${length} of a chunk of ${raw.length} bytes`)
+    invariant(Number.isSafeInteger(offset + length), `range ends past 2^53`)
+    flat.set([fd, offset, length, rawOffset], index * 4)
+  })
+  return flat
+}

@@ -1,0 +1,214 @@
+// The good chunk vectors: what each is about, its raw bytes, and how its chunk is made. chunk-make-vectors.ts writes them.
+
+import type { Codec, CodecChoice, ElementType } from '../../src/codec/codec.ts'
+import { buildChunk, type SegmentParts } from '../support/chunk-builder.ts'
+import {
+  bf16Weights,
+  concat,
+  fp16Weights,
+  fp32Weights,
+  noise,
+  normalFloats,
+  skewed,
+  words,
+} from '../support/codec-samples.ts'
+
+export interface GoodVector {
+  readonly name: string
+  readonly about: string
+  readonly raw: Uint8Array
+  readonly chunk: Uint8Array
+  /** Whether the encoder makes exactly these bytes. */
+  readonly reencodes: boolean
+}
+
+interface Recipe {
+  readonly name: string
+  readonly about: string
+  readonly raw: Uint8Array
+  readonly codec?: CodecChoice
+  readonly element?: ElementType
+}
+
+const SEGMENT_BYTES = 2 ** 20
+
+function storedRecipes(): Recipe[] {
+  return [
+    { name: 'raw-empty', about: 'no raw bytes', raw: new Uint8Array(0), codec: 'raw' },
+    { name: 'raw-one-byte', about: 'one byte', raw: Uint8Array.of(0x5a), codec: 'raw' },
+    { name: 'raw-incompressible', about: 'noise, which ans falls back to storing', raw: noise(300, 1) },
+    { name: 'raw-31', about: '31 equal bytes: too few to be worth a segment', raw: new Uint8Array(31).fill(7) },
+    { name: 'raw-32', about: '32 equal bytes', raw: new Uint8Array(32).fill(7) },
+    { name: 'raw-33', about: '33 equal bytes', raw: new Uint8Array(33).fill(7) },
+    { name: 'zstd-text', about: 'text as a zstd frame', raw: words(3000, 2), codec: 'zstd' },
+  ]
+}
+
+function byteRecipes(): Recipe[] {
+  const eights = Uint8Array.from({ length: 1024 }, (_, index) => (index % 8 === 7 ? 99 : index % 4 === 3 ? 98 : 97))
+  const residues = [2015, 2016, 2017].map((size) => ({
+    name: `rans-bytes-${size}`,
+    about: `bytes, ${size % 32} symbols past a whole row`,
+    raw: skewed(size, size),
+  }))
+  const streams = [16383, 16384, 16385].map((size) => ({
+    name: `rans-bytes-${size}`,
+    about: `bytes, around the end of the first stream (${size} symbols)`,
+    raw: skewed(size, size),
+  }))
+  return [
+    { name: 'const-bytes', about: 'the worked example: one symbol only', raw: new Uint8Array(200).fill(0x61) },
+    { name: 'rans-three-symbols', about: 'the worked example of a RANS plane', raw: eights, element: 'bytes' },
+    ...residues,
+    ...streams,
+    {
+      name: 'rans-two-equal-symbols',
+      about: 'two symbols of equal frequency',
+      raw: Uint8Array.from(noise(4096, 3), (byte) => (byte < 128 ? 200 : 10)),
+      element: 'bytes',
+    },
+    {
+      name: 'rans-all-symbols',
+      about: '256 symbols, most of them rare: frequencies are raised to 1 and taken from the largest',
+      raw: concat(
+        skewed(12_000, 4),
+        Uint8Array.from({ length: 256 }, (_, index) => index),
+      ),
+      element: 'bytes',
+    },
+    {
+      name: 'rans-three-equal-symbols',
+      about: 'three symbols of equal count: the slots left over go to the lower symbols',
+      raw: Uint8Array.from({ length: 3000 }, (_, index) => 90 - (index % 3)),
+      element: 'bytes',
+    },
+    {
+      name: 'rans-two-tied-givers',
+      about: 'an odd number of slots taken from two frequencies that are equal, while their counts are not',
+      raw: concat(
+        new Uint8Array(5000).fill(200),
+        new Uint8Array(4999).fill(10),
+        Uint8Array.from({ length: 151 }, (_, index) => index + 20),
+      ),
+      element: 'bytes',
+    },
+    {
+      name: 'rans-one-rare-symbol',
+      about: 'a symbol that occurs once in 5000: nearly no words',
+      raw: concat(new Uint8Array(4999), Uint8Array.of(1)),
+      element: 'bytes',
+    },
+  ]
+}
+
+function floatRecipes(): Recipe[] {
+  const bf16 = bf16Weights(4000, 0.02, 5)
+  const bf16InFp32 = new Uint8Array(
+    Uint32Array.from(new Uint32Array(normalFloats(3000, 0.02, 6).buffer), (word) => (word & 0xffff0000) >>> 0).buffer,
+  )
+  return [
+    { name: 'bf16-weights', about: 'bf16, phase 0', raw: bf16, element: 'bf16' },
+    { name: 'bf16-sampled', about: 'the same without a hint', raw: bf16 },
+    {
+      name: 'bf16-odd-phase',
+      about: 'bf16 behind one other byte, and a byte after it',
+      raw: concat([9], bf16, [8, 7]),
+    },
+    { name: 'bf16-all-nan', about: 'one NaN, over and over: two CONST planes', raw: repeated([0xc0, 0x7f], 800) },
+    { name: 'bf16-31', about: '31 elements with a hint: stored', raw: bf16.subarray(0, 62), element: 'bf16' },
+    { name: 'bf16-mixed-nan', about: 'NaNs with different mantissas', raw: nanMantissas(2000), element: 'bf16' },
+    { name: 'fp16-weights', about: 'fp16', raw: fp16Weights(6000, 0.02, 7), element: 'fp16' },
+    {
+      name: 'fp16-odd-phase',
+      about: 'fp16 with phase 1',
+      raw: concat([1], fp16Weights(6000, 0.02, 8)),
+      element: 'fp16',
+    },
+    { name: 'fp32-weights', about: 'fp32', raw: fp32Weights(3000, 0.02, 9), element: 'fp32' },
+    {
+      name: 'fp32-phase-3',
+      about: 'fp32 with phase 3 and tail 2',
+      raw: concat([1, 2, 3], fp32Weights(3000, 0.02, 10), [4, 5]),
+    },
+    {
+      name: 'fp32-holding-bf16',
+      about: 'fp32 whose two lower planes are nearly constant',
+      raw: bf16InFp32,
+      element: 'fp32',
+    },
+    { name: 'bf16-wrong-hint', about: 'bf16 weights with the hint fp32', raw: bf16, element: 'fp32' },
+  ]
+}
+
+function segmentRecipes(): Recipe[] {
+  return [
+    {
+      name: 'two-segments',
+      about: 'a constant segment, then a short one of bf16',
+      raw: concat(new Uint8Array(SEGMENT_BYTES).fill(3), bf16Weights(3000, 0.5, 11)),
+    },
+    {
+      name: 'two-segments-one-byte',
+      about: 'a last segment of one byte',
+      raw: concat(new Uint8Array(SEGMENT_BYTES), [1]),
+    },
+    {
+      name: 'many-streams',
+      about: '64 streams of a whole segment, nearly all symbols equal',
+      raw: Uint8Array.from({ length: SEGMENT_BYTES }, (_, index) => (index % 4099 === 0 ? 1 : 0)),
+      element: 'bytes',
+    },
+  ]
+}
+
+/** Chunks that the encoder would not make, but that a decoder must accept. */
+function builtVectors(): GoodVector[] {
+  const raw = Uint8Array.from(skewed(1000, 12), (byte) => Math.min(byte, 67))
+  const built = [10, 12].map((bits) => {
+    const half = 2 ** (bits - 1)
+    const table: Array<[number, number]> = [
+      [65, half],
+      [66, half / 2],
+      [67, half / 2],
+    ]
+    const segment: SegmentParts = {
+      element: 1,
+      bits,
+      head: [],
+      tail: [],
+      planes: [{ mode: 'rans', symbols: raw, table }],
+    }
+    const about = `${bits} probability bits`
+    return { name: `rans-${bits}-bits`, about, raw, chunk: buildChunk(raw, [segment]), reencodes: false }
+  })
+  const constant = new Uint8Array(100).fill(4)
+  const stored: SegmentParts = { element: 1, bits: 11, head: [], tail: [], planes: [{ mode: 'raw', bytes: constant }] }
+  const zeros: SegmentParts = { element: 1, bits: 11, head: [], tail: [], planes: [{ mode: 'constant', symbol: 0 }] }
+  const long = concat(new Uint8Array(SEGMENT_BYTES), constant)
+  const about = 'a RAW plane that holds one symbol: larger than it need be, but valid'
+  return [
+    ...built,
+    { name: 'raw-plane-of-one-symbol', about, raw: long, chunk: buildChunk(long, [zeros, stored]), reencodes: false },
+  ]
+}
+
+export async function makeGoodVectors(codec: Codec): Promise<GoodVector[]> {
+  const vectors: GoodVector[] = []
+  for (const recipe of [...storedRecipes(), ...byteRecipes(), ...floatRecipes(), ...segmentRecipes()]) {
+    const { name, about, raw } = recipe
+    const out = new Uint8Array(codec.maxEncodedBytes(raw.length))
+    const options = { codec: recipe.codec ?? 'ans', element: recipe.element ?? 'unknown', zstdLevel: 3 } as const
+    const size = await codec.encode(raw, out, options)
+    vectors.push({ name, about, raw, chunk: out.slice(0, size), reencodes: options.codec !== 'zstd' })
+  }
+  return [...vectors, ...builtVectors()]
+}
+
+function repeated(pattern: readonly number[], count: number): Uint8Array {
+  return Uint8Array.from({ length: pattern.length * count }, (_, index) => pattern[index % pattern.length] ?? 0)
+}
+
+function nanMantissas(count: number): Uint8Array {
+  const chance = noise(count, 13)
+  return new Uint8Array(Uint16Array.from(chance, (byte) => 0x7f80 | (byte & 0x7f) | 1 | ((byte & 0x80) << 8)).buffer)
+}

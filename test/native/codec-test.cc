@@ -1,0 +1,235 @@
+// C++ tests of the codec, meant to run under the address and undefined-behaviour sanitizers: what these catch is an access out
+// of bounds that happens to do no harm. FAULTS rows G1 and G2. Prints one line per failed check; exits with their number.
+#include <cstdio>
+#include <memory>
+#include <vector>
+
+#include "cpu/planes.h"
+#include "cpu/rans.h"
+#include "cpu/statistics.h"
+
+using namespace swarm;
+using Bytes = std::vector<uint8_t>;
+
+static int failures = 0;
+
+static void check(bool condition, const char* what, size_t detail = 0) {
+  if (condition) return;
+  if (failures++ < 20) std::fprintf(stderr, "failed: %s (%zu)\n", what, detail);
+}
+
+/** xorshift32 by G. Marsaglia: chance that is the same everywhere. */
+struct Chance {
+  uint32_t state;
+  uint32_t next() {
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    return state;
+  }
+};
+
+/** Exactly `bytes.size()` bytes on the heap, so that reading one more is seen. */
+struct Exact {
+  std::unique_ptr<uint8_t[]> data;
+  size_t size;
+  explicit Exact(const Bytes& bytes) : data(new uint8_t[bytes.size()]), size(bytes.size()) {
+    if (size != 0) std::memcpy(data.get(), bytes.data(), size);
+  }
+  ByteSpan span() const { return {data.get(), size}; }
+};
+
+static Bytes skewedBytes(size_t size, uint32_t seed) {
+  Chance chance = {seed};
+  Bytes bytes(size);
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(100 + __builtin_clz(chance.next() | 1));
+  return bytes;
+}
+
+/** Every `width`-th byte skewed, the others evenly spread. */
+static Bytes elementBytes(size_t size, size_t width, uint32_t seed) {
+  Chance chance = {seed};
+  Bytes bytes = skewedBytes(size, seed);
+  for (size_t index = 0; index < size; index++)
+    if (index % width != width - 1) bytes[index] = static_cast<uint8_t>(chance.next() >> 24);
+  return bytes;
+}
+
+static Workspace workspace;
+
+static Bytes encodeOrDie(const Bytes& raw, Element hint) {
+  Bytes out(maxEncodedBytes(raw.size()));
+  const EncodeResult result = encodeAns({raw.data(), raw.size()}, hint, {out.data(), out.size()}, workspace);
+  check(result.status == Status::ok, "encodes");
+  out.resize(result.encodedBytes);
+  return out;
+}
+
+static Status decodeExact(const Bytes& encoded, Exact& raw) {
+  return decode(Exact(encoded).span(), {raw.data.get(), raw.size}, workspace);
+}
+
+static void roundTrips() {
+  const size_t sizes[] = {0,    1,    2,     3,     5,     31,    33,    200,     1000,    4097,
+                          9999, 16383, 16384, 16385, 32769, 65537, 1048575, 1048576, 1048577, 1048579};
+  for (const size_t size : sizes) {
+    for (uint8_t hint = 0; hint <= 4; hint++) {
+      const auto element = static_cast<Element>(hint);
+      const Bytes raw = elementBytes(size, hint == 4 ? 4 : 2, 7);
+      const Bytes encoded = encodeOrDie(raw, element);
+      check(encoded.size() <= size + headerBytes, "size stays within the promise", size);
+      Exact decoded{Bytes(size)};
+      check(decodeExact(encoded, decoded) == Status::ok, "decodes", size);
+      check(size == 0 || std::memcmp(decoded.data.get(), raw.data(), size) == 0, "same bytes", size);
+    }
+  }
+}
+
+static void planesAreInverse() {
+  const Bytes raw = elementBytes(4 * 257, 4, 3);
+  for (const Element element : {Element::bytes, Element::bf16, Element::fp16, Element::fp32}) {
+    const size_t width = elementWidth(element);
+    const size_t count = raw.size() / width;
+    Bytes planes(raw.size());
+    uint8_t* targets[planeCountMax] = {};
+    for (size_t plane = 0; plane < width; plane++) targets[plane] = planes.data() + plane * count;
+    splitPlanes(element, raw.data(), count, targets);
+    const uint8_t* sources[planeCountMax] = {targets[0], targets[1], targets[2], targets[3]};
+    const size_t steps[planeCountMax] = {1, 1, 1, 1};
+    Bytes joined(raw.size());
+    joinPlanes(element, sources, steps, count, joined.data());
+    check(joined == raw, "join undoes split", width);
+  }
+}
+
+static void allProbabilityBits() {
+  for (unsigned bits = probabilityBitsMin; bits <= probabilityBitsMax; bits++) {
+    for (const size_t size : {size_t{1000}, size_t{16384}, size_t{20001}}) {
+      const Bytes symbols = skewedBytes(size, bits);
+      Counts counts;
+      countSymbols(symbols.data(), size, counts);
+      const FrequencyTable table = makeFrequencyTable(counts, size, bits);
+      const RansLayout layout(size, table.symbolCount);
+      Bytes out(layout.words + 2 * size + 2);
+      std::vector<uint16_t> scratch;
+      uint32_t wordCount = 0;
+      const size_t bytes =
+          encodeRansPlane(symbols.data(), size, table, bits, out.data(), out.size(), scratch, wordCount);
+      check(bytes != 0, "plane fits");
+      PlanePlan plan{};
+      plan.symbolCount = static_cast<uint16_t>(table.symbolCount);
+      plan.data = out.data();
+      plan.frequencies = out.data() + layout.frequencies;
+      plan.streamEnds = out.data() + layout.streamEnds;
+      plan.states = out.data() + layout.states;
+      plan.words = out.data() + layout.words;
+      plan.streams = layout.streams;
+      Bytes decoded(size);
+      check(decodeRansPlane(plan, bits, decoded.data(), size) == Status::ok && decoded == symbols, "bits", bits);
+      check(encodeRansPlane(symbols.data(), size, table, bits, out.data(), bytes - 1, scratch, wordCount) == 0,
+            "a plane one byte too large is refused", bits);
+    }
+  }
+}
+
+static void frequenciesSumUp() {
+  Chance chance = {11};
+  for (int round = 0; round < 2000; round++) {
+    Counts counts{};
+    size_t total = 0;
+    const unsigned kinds = 2 + chance.next() % 255;
+    for (unsigned kind = 0; kind < kinds; kind++) {
+      const uint32_t count = 1 + (chance.next() >> (8 + chance.next() % 24));
+      total += count - counts[kind];
+      counts[kind] = count;
+    }
+    const unsigned bits = probabilityBitsMin + static_cast<unsigned>(round) % 3;
+    const FrequencyTable table = makeFrequencyTable(counts, total, bits);
+    uint32_t sum = 0;
+    for (size_t index = 0; index < table.symbolCount; index++) {
+      sum += table.frequencies[index];
+      check(table.frequencies[index] >= 1, "frequency at least 1");
+      check(index == 0 || table.frequencies[index] <= table.frequencies[index - 1], "never rises");
+    }
+    check(table.symbolCount == kinds && sum == uint32_t{1} << bits, "frequencies sum to 2^bits", sum);
+  }
+}
+
+static void logarithms() {
+  check(log2Fixed(1) == 0 && log2Fixed(2) == 256 && log2Fixed(3) == 405 && log2Fixed(1000) == 2551 &&
+            log2Fixed(16384) == 3584,
+        "logarithms are those of the protocol text");
+}
+
+static void checksums() {
+  const char* text = "123456789";
+  const ByteSpan digits = {reinterpret_cast<const uint8_t*>(text), 9};
+  check(crc32c(0, digits) == 0xE3069283, "CRC32C of the check string");
+  const Bytes bytes = elementBytes(1000, 2, 5);
+  for (size_t size = 0; size < bytes.size(); size += 13) {
+    const ByteSpan span = {bytes.data() + size % 8, size - size % 8};
+    check(crc32c(0, span) == crc32cByTables(0, span), "tables and instruction agree", size);
+  }
+}
+
+/** Small chunks that hold every plane mode. */
+static std::vector<Bytes> smallChunks() {
+  Bytes zeroHigh = elementBytes(1201, 2, 9);
+  for (size_t index = 2; index < zeroHigh.size(); index += 2) zeroHigh[index] = 0x40;
+  return {encodeOrDie(skewedBytes(700, 1), Element::bytes), encodeOrDie(elementBytes(2401, 2, 2), Element::bf16),
+          encodeOrDie(zeroHigh, Element::fp16), encodeOrDie(elementBytes(4003, 4, 3), Element::fp32)};
+}
+
+static void truncationsAreRefused() {
+  for (const Bytes& chunk : smallChunks()) {
+    Exact raw{Bytes(load32(chunk.data() + header_at::rawBytes))};
+    for (size_t size = 0; size < chunk.size(); size++) {
+      Bytes cut(chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(size));
+      check(decodeExact(cut, raw) != Status::ok, "truncated", size);
+      if (size < headerBytes) continue;
+      // Once more with a header that agrees, so that the inner checks are reached.
+      store32(cut.data() + header_at::encodedBytes, static_cast<uint32_t>(size));
+      store32(cut.data() + header_at::headerChecksum, crc32c(0, {cut.data(), header_at::headerChecksum}));
+      check(decodeExact(cut, raw) != Status::ok, "truncated, with a right header", size);
+    }
+  }
+}
+
+static void flipsAreRefused() {
+  for (const Bytes& chunk : smallChunks()) {
+    Exact raw{Bytes(load32(chunk.data() + header_at::rawBytes))};
+    for (size_t bit = 0; bit < chunk.size() * 8; bit++) {
+      Bytes flipped = chunk;
+      flipped[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
+      check(decodeExact(flipped, raw) != Status::ok, "flipped bit", bit);
+    }
+  }
+}
+
+/** Damage behind a header that is right: random bytes in random places, often in tables and descriptors. */
+static void damageNeverHarms() {
+  Chance chance = {77};
+  const std::vector<Bytes> chunks = smallChunks();
+  for (int round = 0; round < 20000; round++) {
+    Bytes damaged = chunks[chance.next() % chunks.size()];
+    Exact raw{Bytes(load32(damaged.data() + header_at::rawBytes))};
+    const size_t reach = chance.next() % 2 == 0 ? 260 : damaged.size() - headerBytes;
+    for (uint32_t count = 1 + chance.next() % 4; count > 0; count--)
+      damaged[headerBytes + chance.next() % reach] = static_cast<uint8_t>(chance.next() >> 24);
+    decodeExact(damaged, raw);
+  }
+}
+
+int main() {
+  logarithms();
+  checksums();
+  planesAreInverse();
+  frequenciesSumUp();
+  allProbabilityBits();
+  roundTrips();
+  truncationsAreRefused();
+  flipsAreRefused();
+  damageNeverHarms();
+  std::printf("codec_test: %d failed\n", failures);
+  return failures == 0 ? 0 : 1;
+}

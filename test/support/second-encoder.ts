@@ -1,0 +1,167 @@
+// A second ans encoder, written from "What the encoder decides" in protocols/chunk.md: slow and plain. If it and the native one
+// ever differ by a byte, either the text or the code is wrong.
+
+import { buildChunk, type PlaneParts, type RansParts, type SegmentParts } from './chunk-builder.ts'
+
+interface Candidate {
+  readonly element: number
+  readonly phase: number
+}
+
+const SEGMENT_BYTES = 2 ** 20
+const BITS = 11
+const WIDTHS = [0, 1, 2, 2, 4]
+const BYTES: Candidate = { element: 1, phase: 0 }
+
+/** The ans chunk of `raw`, or undefined where the text says to store it. `hint`: 0 unknown, 1 bytes, 2 bf16, 3 fp16, 4 fp32. */
+export function encodePlainly(raw: Uint8Array, hint: number): Uint8Array | undefined {
+  if (raw.length === 0) return undefined
+  const segments: SegmentParts[] = []
+  for (let start = 0; start < raw.length; start += SEGMENT_BYTES) {
+    const segment = raw.subarray(start, start + SEGMENT_BYTES)
+    segments.push(makeSegment(segment, chooseElement(segment, hint)))
+  }
+  const chunk = buildChunk(raw, segments, hint)
+  return chunk.length < raw.length + 32 ? chunk : undefined
+}
+
+/** lg(v), in 1/256 bits. */
+export function plainLog2(value: number): number {
+  let exponent = 0
+  while (2 ** (exponent + 1) <= value) exponent++
+  let mantissa = BigInt(value) << BigInt(31 - exponent)
+  let result = exponent
+  for (let bit = 0; bit < 8; bit++) {
+    mantissa = (mantissa * mantissa) >> 31n
+    const carries = mantissa >= 1n << 32n
+    if (carries) mantissa >>= 1n
+    result = 2 * result + (carries ? 1 : 0)
+  }
+  return result
+}
+
+function chooseElement(segment: Uint8Array, hint: number): Candidate {
+  if (hint === 1) return BYTES
+  let best: Candidate | undefined
+  let bestCost = Number.POSITIVE_INFINITY
+  for (const element of [2, 3, 4]) {
+    if (hint !== 0 && hint !== element) continue
+    for (let phase = 0; phase < (WIDTHS[element] ?? 0); phase++) {
+      const cost = candidateCost(segment, { element, phase })
+      if (cost === undefined || (best !== undefined && 256 * cost >= 255 * bestCost)) continue
+      best = { element, phase }
+      bestCost = cost
+    }
+  }
+  const bytesCost = candidateCost(segment, BYTES) ?? 0
+  return best !== undefined && 64 * bestCost < 63 * bytesCost ? best : BYTES
+}
+
+/** Undefined when the sample holds no whole element. */
+function candidateCost(segment: Uint8Array, { element, phase }: Candidate): number | undefined {
+  const width = WIDTHS[element] ?? 1
+  const planes = Array.from({ length: width }, (): number[] => [])
+  let edgeBytes = 0
+  for (const window of windowsOf(segment)) {
+    const count = Math.max(0, Math.floor((window.length - phase) / width))
+    edgeBytes += window.length - count * width
+    const split = splitElements(window.subarray(phase, phase + count * width), element)
+    split.forEach((plane, index) => {
+      planes[index]?.push(...plane)
+    })
+  }
+  const elements = planes[0]?.length ?? 0
+  if (elements === 0) return undefined
+  return planes.reduce((cost, plane) => cost + planeCost(plane), 2048 * edgeBytes)
+}
+
+function windowsOf(segment: Uint8Array): Uint8Array[] {
+  if (segment.length <= 16_384) return [segment]
+  return Array.from({ length: 16 }, (_, index) => {
+    const start = Math.floor(((segment.length - 1024) * index) / 15)
+    return segment.subarray(start - (start % 4), start - (start % 4) + 1024)
+  })
+}
+
+function planeCost(plane: readonly number[]): number {
+  const counts = countSymbols(plane)
+  if (counts.size === 1) return 0
+  let cost = 185 * (counts.size - 1)
+  for (const count of counts.values()) cost += count * (plainLog2(plane.length) - plainLog2(count))
+  const stored = 2048 * plane.length
+  return 50 * cost > 49 * stored ? stored : cost
+}
+
+function makeSegment(segment: Uint8Array, { element, phase }: Candidate): SegmentParts {
+  const width = WIDTHS[element] ?? 1
+  const count = Math.floor((segment.length - phase) / width)
+  const planes = splitElements(segment.subarray(phase, phase + count * width), element)
+  return {
+    element,
+    bits: BITS,
+    head: [...segment.subarray(0, phase)],
+    tail: [...segment.subarray(phase + count * width)],
+    planes: planes.map(makePlane),
+  }
+}
+
+function makePlane(plane: Uint8Array): PlaneParts {
+  const counts = countSymbols(plane)
+  if (counts.size === 1) return { mode: 'constant', symbol: plane[0] ?? 0 }
+  const table = makeTable(counts, plane.length)
+  const streams = Math.ceil(plane.length / 16_384)
+  let bits = 0
+  for (const [symbol, frequency] of table) bits += (counts.get(symbol) ?? 0) * (256 * BITS - plainLog2(frequency))
+  const before = align16(table.length) + align16(2 * table.length) + align16(4 * streams) + 128 * streams
+  const estimate = before + Math.ceil(bits / 2048)
+  return 50 * estimate <= 49 * plane.length ? { mode: 'rans', symbols: plane, table } : { mode: 'raw', bytes: plane }
+}
+
+function makeTable(counts: ReadonlyMap<number, number>, total: number): RansParts['table'] {
+  const slots = 2 ** BITS
+  const entries = [...counts].map(([symbol, count]) => {
+    const scaled = count * slots
+    return { symbol, count, frequency: Math.max(1, Math.floor(scaled / total)), remainder: scaled % total }
+  })
+  entries.sort((a, b) => b.count - a.count || a.symbol - b.symbol)
+  let missing = entries.reduce((rest, entry) => rest - entry.frequency, slots)
+  // Array sorting is stable, so entries of equal remainder keep their order.
+  for (const entry of [...entries].sort((a, b) => b.remainder - a.remainder)) {
+    if (missing <= 0) break
+    entry.frequency++
+    missing--
+  }
+  for (; missing < 0; missing++) {
+    const largest = Math.max(...entries.map((entry) => entry.frequency))
+    const giver = entries.find((entry) => entry.frequency === largest)
+    if (giver !== undefined) giver.frequency--
+  }
+  entries.sort((a, b) => b.frequency - a.frequency || a.symbol - b.symbol)
+  return entries.map(({ symbol, frequency }) => [symbol, frequency] as const)
+}
+
+/** Plane 0 first; bf16 and fp32 are rotated left by one bit before. */
+function splitElements(bytes: Uint8Array, element: number): Uint8Array[] {
+  const width = WIDTHS[element] ?? 1
+  const planes = Array.from({ length: width }, () => new Uint8Array(bytes.length / width))
+  for (let at = 0; at < bytes.length; at += width) {
+    let value = 0
+    for (let byte = width - 1; byte >= 0; byte--) value = value * 256 + (bytes[at + byte] ?? 0)
+    const top = 2 ** (8 * width - 1)
+    if (element === 2 || element === 4) value = (value % top) * 2 + Math.floor(value / top)
+    planes.forEach((plane, index) => {
+      plane[at / width] = Math.floor(value / 256 ** (width - 1 - index)) % 256
+    })
+  }
+  return planes
+}
+
+function countSymbols(plane: Iterable<number>): Map<number, number> {
+  const counts = new Map<number, number>()
+  for (const symbol of plane) counts.set(symbol, (counts.get(symbol) ?? 0) + 1)
+  return counts
+}
+
+function align16(size: number): number {
+  return Math.ceil(size / 16) * 16
+}
