@@ -1,0 +1,246 @@
+// Who reads which chunk from the origin: our own leases, the words of others, and which missing chunks nobody seems to
+// have taken. Words arrive late, twice and out of order; a word is a preference with an end, never a lock.
+
+import { Bitfield } from '../base/bitfield.ts'
+import { type ChunkIndex, chunkIndex, type PeerId } from '../base/ids.ts'
+import type { Prng } from '../base/prng.ts'
+import type { Claim } from './events.ts'
+import { IndexBuckets, NO_BUCKET } from './index-buckets.ts'
+import type { Limits } from './limits.ts'
+import { outranks } from './rendezvous.ts'
+import { SequenceWindow } from './sequence-window.ts'
+
+/** What another node said last about a chunk that we do not hold. */
+export interface Word {
+  readonly holder: PeerId
+  readonly sequence: number
+  readonly state: 'pulling' | 'held'
+  readonly heardAt: number
+  /** The first word about this pull; refreshing does not change it. */
+  readonly since: number
+  expiresAt: number
+  readonly originRate: number
+}
+
+interface Lease {
+  readonly chunk: ChunkIndex
+  timeToLiveMs: number
+  refreshAt: number
+}
+
+/** A missing chunk that no peer holds is in one of these. */
+export const FREE_IN_SHARE = 0
+export const FREE_ELSEWHERE = 1
+export const CLAIMED = 2
+export const HELD_BY_STRANGER = 3
+
+/** How many chunks of a bucket one search looks at. */
+const SEARCH_MAX = 32
+/** How many claims one pass looks at for their end. */
+const EXPIRY_MAX = 256
+/** Words of a node that seems to see every other node travel one hop, but for its first ones and every eighth. */
+const FLOOD_FIRST = 8
+const FLOOD_EVERY = 8
+
+export class OriginLeases {
+  readonly #self: PeerId
+  readonly #limits: Limits
+  readonly #random: Prng
+  readonly #words = new Map<number, Word[]>()
+  readonly #seen = new Map<PeerId, SequenceWindow>()
+  readonly #leases = new Map<number, Lease>()
+  readonly #buckets: IndexBuckets
+  readonly #absent: Bitfield
+  #sequence = 0
+  #strangers = 0
+  #expiryCursor = 0
+
+  constructor(self: PeerId, chunkCount: number, limits: Limits, random: Prng) {
+    this.#self = self
+    this.#limits = limits
+    this.#random = random
+    this.#buckets = new IndexBuckets(chunkCount, 4)
+    this.#absent = new Bitfield(chunkCount)
+  }
+
+  /** Chunks that the origin said it does not have. */
+  get absent(): Bitfield {
+    return this.#absent
+  }
+
+  get freeCount(): number {
+    return this.#buckets.count(FREE_IN_SHARE) + this.#buckets.count(FREE_ELSEWHERE)
+  }
+
+  /** Sorts a chunk in. `needed`: missing, not asked for, and no peer that counts holds it. */
+  place(chunk: number, needed: boolean, inShare: boolean, now: number): void {
+    if (!needed || this.#absent.has(chunk)) {
+      this.#buckets.move(chunk, NO_BUCKET)
+      return
+    }
+    this.#buckets.move(chunk, this.#claimBucket(chunk, now) ?? (inShare ? FREE_IN_SHARE : FREE_ELSEWHERE))
+  }
+
+  /** A chunk that nobody has taken as far as we know, our share first. */
+  pickFree(): number | undefined {
+    for (const bucket of [FREE_IN_SHARE, FREE_ELSEWHERE]) {
+      const count = this.#buckets.count(bucket)
+      if (count > 0) return this.#buckets.at(bucket, this.#random.below(count))
+    }
+    return undefined
+  }
+
+  /** A chunk of the bucket for which `match` holds for every word about it. Looks at SEARCH_MAX chunks at most. */
+  search(bucket: number, match: (word: Word, chunk: number) => boolean): number | undefined {
+    const count = this.#buckets.count(bucket)
+    if (count === 0) return undefined
+    const start = this.#random.below(count)
+    for (let step = 0; step < Math.min(count, SEARCH_MAX); step++) {
+      const chunk = this.#buckets.at(bucket, (start + step) % count)
+      const words = this.#words.get(chunk) ?? []
+      if (words.every((word) => match(word, chunk))) return chunk
+    }
+    return undefined
+  }
+
+  /** Chunks whose claims have ended since they were sorted in, EXPIRY_MAX looked at. The caller places them again. */
+  expired(now: number): readonly number[] {
+    const count = this.#buckets.count(CLAIMED)
+    const found: number[] = []
+    for (let step = 0; step < Math.min(count, EXPIRY_MAX); step++) {
+      const chunk = this.#buckets.at(CLAIMED, (this.#expiryCursor + step) % count)
+      if (this.#claimBucket(chunk, now) !== CLAIMED) found.push(chunk)
+    }
+    this.#expiryCursor = count === 0 ? 0 : (this.#expiryCursor + EXPIRY_MAX) % count
+    return found
+  }
+
+  /**
+   * Takes in a word of another node. False when it was heard before or its holder is one too many. With `counts`
+   * false (we hold the chunk, or the holder was dropped) it is only marked as heard. The caller places the chunk again
+   * and decides whether to pass the word on.
+   */
+  hear(claim: Claim, counts: boolean, now: number): boolean {
+    let window = this.#seen.get(claim.holder)
+    if (window === undefined) {
+      if (this.#seen.size >= this.#limits.claimHoldersMax) return false
+      window = new SequenceWindow()
+      this.#seen.set(claim.holder, window)
+    }
+    if (!window.add(claim.sequence)) return false
+    if (counts) this.#setWord(claim, now)
+    return true
+  }
+
+  /** A neighbour is gone: what it held no longer counts, what it pulled counts for a short grace. */
+  forgetHolder(holder: PeerId, now: number): readonly number[] {
+    const touched: number[] = []
+    const end = now + this.#limits.claimGraceMs * 1000
+    for (const [chunk, words] of this.#words) {
+      const word = words.find((one) => one.holder === holder)
+      if (word === undefined) continue
+      word.expiresAt = Math.min(word.expiresAt, end)
+      if (word.state === 'held') this.#dropWord(chunk, holder)
+      touched.push(chunk)
+    }
+    return touched
+  }
+
+  /** The chunk is ours now: words about it no longer matter. */
+  forgetChunk(chunk: number): void {
+    this.#words.delete(chunk)
+  }
+
+  /** Takes a lease and returns the word to tell. `expectedMs`: how long the pull should take, 0 when unknown. */
+  take(chunk: number, originRate: number, expectedMs: number, now: number): Claim {
+    const { claimTimeToLiveMinMs, claimTimeToLiveMaxMs, claimTimeToLiveFirstMs } = this.#limits
+    const wanted = expectedMs === 0 ? claimTimeToLiveFirstMs : expectedMs * 3
+    const timeToLiveMs = Math.min(claimTimeToLiveMaxMs, Math.max(claimTimeToLiveMinMs, wanted))
+    const lease = { chunk: chunkIndex(chunk), timeToLiveMs, refreshAt: now + timeToLiveMs * 500 }
+    this.#leases.set(chunk, lease)
+    return this.#word(lease.chunk, 'pulling', timeToLiveMs, originRate)
+  }
+
+  /** Ends a lease, if there is one, and returns the word to tell. */
+  end(chunk: number, state: 'held' | 'dropped'): Claim | undefined {
+    const lease = this.#leases.get(chunk)
+    if (lease === undefined) return undefined
+    this.#leases.delete(chunk)
+    return this.#word(lease.chunk, state, 0, 0)
+  }
+
+  /** The word that keeps a lease alive, once half of its time is over. */
+  refresh(chunk: number, originRate: number, now: number): Claim | undefined {
+    const lease = this.#leases.get(chunk)
+    if (lease === undefined || now < lease.refreshAt) return undefined
+    lease.refreshAt = now + lease.timeToLiveMs * 500
+    return this.#word(lease.chunk, 'pulling', lease.timeToLiveMs, originRate)
+  }
+
+  /** Words about all our leases, for a new neighbour. */
+  current(originRate: number): readonly Claim[] {
+    return [...this.#leases.values()].map((lease) => this.#word(lease.chunk, 'pulling', lease.timeToLiveMs, originRate))
+  }
+
+  /** Of two nodes that pull one chunk: the one with much the better origin rate goes on, else the one that ranks first. */
+  yieldsTo(claim: Claim, ourOriginRate: number): boolean {
+    const factor = this.#limits.stealRateFactor
+    if (ourOriginRate > 0 && claim.originRate >= ourOriginRate * factor) return true
+    if (claim.originRate > 0 && ourOriginRate >= claim.originRate * factor) return false
+    return outranks(claim.holder, this.#self, claim.chunk)
+  }
+
+  /** Whether words must travel past neighbours: some node that reads the origin is not among them. */
+  #mustFlood(): boolean {
+    return this.#strangers > 0 || this.#sequence < FLOOD_FIRST || this.#sequence % FLOOD_EVERY === 0
+  }
+
+  /** How many nodes we heard of that are not our neighbours. */
+  setStrangers(isNeighbour: (holder: PeerId) => boolean): void {
+    this.#strangers = 0
+    for (const holder of this.#seen.keys()) if (!isNeighbour(holder)) this.#strangers++
+  }
+
+  isKnown(holder: PeerId): boolean {
+    return this.#seen.has(holder)
+  }
+
+  #word(chunk: ChunkIndex, state: Claim['state'], timeToLiveMs: number, originRate: number): Claim {
+    const hops = this.#mustFlood() ? this.#limits.claimHopsMax : 0
+    return { holder: this.#self, sequence: ++this.#sequence, chunk, state, timeToLiveMs, originRate, hops }
+  }
+
+  #setWord(claim: Claim, now: number): void {
+    const words = this.#words.get(claim.chunk) ?? []
+    const before = words.find((word) => word.holder === claim.holder)
+    // An older word that arrives late must not undo a newer one about the same chunk.
+    if (before !== undefined && claim.sequence < before.sequence) return
+    this.#dropWord(claim.chunk, claim.holder)
+    if (claim.state === 'dropped') return
+    const rest = this.#words.get(claim.chunk) ?? []
+    if (rest.length >= this.#limits.claimsPerChunkMax) return
+    rest.push({
+      holder: claim.holder,
+      sequence: claim.sequence,
+      state: claim.state,
+      heardAt: now,
+      since: before?.state === claim.state ? before.since : now,
+      expiresAt: now + Math.min(claim.timeToLiveMs, this.#limits.claimTimeToLiveMaxMs) * 1000,
+      originRate: claim.originRate,
+    })
+    this.#words.set(claim.chunk, rest)
+  }
+
+  #dropWord(chunk: number, holder: PeerId): void {
+    const rest = (this.#words.get(chunk) ?? []).filter((word) => word.holder !== holder)
+    if (rest.length === 0) this.#words.delete(chunk)
+    else this.#words.set(chunk, rest)
+  }
+
+  #claimBucket(chunk: number, now: number): number | undefined {
+    const words = this.#words.get(chunk)
+    if (words === undefined) return undefined
+    if (words.some((word) => word.state === 'held')) return HELD_BY_STRANGER
+    return words.some((word) => word.expiresAt > now) ? CLAIMED : undefined
+  }
+}

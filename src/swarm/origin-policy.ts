@@ -1,0 +1,110 @@
+// Decides what to read from the origin: how many requests at once, and which chunk next. First what nobody has taken, our
+// share before the rest; then, with nothing of that left, what its taker will not bring soon; last, in `auto`, one more
+// copy of what peers are too slow to bring.
+
+import { CLAIMED, HELD_BY_STRANGER } from './origin-leases.ts'
+import type { SwarmState } from './swarm-state.ts'
+
+/** Taken for the origin's rate before it is known, bytes per ms: one connection of R2. */
+const RATE_GUESS = 40_000
+/** Peers that bring this share, in quarters, of the most that ever came in at once may well fill our downlink. */
+const DOWNLINK_QUARTERS = 3
+
+export class OriginPolicyDecider {
+  readonly #state: SwarmState
+  /** The most that came in at once from origin and peers, bytes per ms. */
+  #peakRate = 0
+  /** Since when the origin had nothing to do and peers fell short; undefined while that is not so. */
+  #starvedSince: number | undefined
+
+  constructor(state: SwarmState) {
+    this.#state = state
+  }
+
+  /** Opens as many origin requests as the rate and the memory allow. */
+  fill(): void {
+    const state = this.#state
+    if (!state.readsOrigin || state.now < state.originBlockedUntil) return
+    while (this.#mayOpen()) {
+      const chunk = this.#next()
+      if (chunk === undefined || !state.requests.hasRoom(state.bytesOf(chunk))) return
+      state.openRequest(chunk, null)
+    }
+  }
+
+  /** Called on every tick. */
+  watch(): void {
+    const state = this.#state
+    const fromOrigin = state.requests.originCount > 0 ? state.originRate.rate(state.now) : 0
+    const fromPeers = state.requests.peerCount > 0 ? state.peersRate.rate(state.now) : 0
+    this.#peakRate = Math.max(this.#peakRate, fromOrigin + fromPeers)
+    if (!this.#isStarved()) this.#starvedSince = undefined
+    else this.#starvedSince ??= state.now
+  }
+
+  /** One more when what is under way lasts less than originQueueMs: a slow origin has one or two, a fast one many. */
+  #mayOpen(): boolean {
+    const { limits, originRate, requests, now } = this.#state
+    if (requests.originCount >= limits.originRequestsMax) return false
+    const rate = originRate.rate(now)
+    if (rate === 0) return requests.originCount < limits.originRequestsFirst
+    return requests.originRestBytes < rate * limits.originQueueMs
+  }
+
+  #next(): number | undefined {
+    const free = this.#state.leases.pickFree()
+    if (free !== undefined) return free
+    const idle = this.#state.requests.originCount === 0
+    return (idle ? (this.#stolen() ?? this.#overdue()) : undefined) ?? this.#redundant()
+  }
+
+  /** A chunk whose holder reads the origin so slowly that we would be done long before it. */
+  #stolen(): number | undefined {
+    const { leases, limits, originRate, now } = this.#state
+    const rate = originRate.rate(now)
+    if (rate === 0) return undefined
+    return leases.search(CLAIMED, (word, chunk) => {
+      if (word.originRate === 0 || rate < word.originRate * limits.stealRateFactor) return false
+      const bytes = this.#state.bytesOf(chunk)
+      const theirsMs = bytes / word.originRate - (now - word.since) / 1000
+      return theirsMs > (bytes / rate) * 2
+    })
+  }
+
+  /** A chunk that somebody holds but that has not come near us for too long, while peers have nothing else for us. */
+  #overdue(): number | undefined {
+    const { leases, limits, picker, now } = this.#state
+    if (picker.pickable > 0) return undefined
+    return leases.search(HELD_BY_STRANGER, (word) => now - word.since >= limits.heldWaitMs * 1000)
+  }
+
+  #redundant(): number | undefined {
+    const { limits, now, picker } = this.#state
+    if (this.#starvedSince === undefined || now - this.#starvedSince < limits.starvedMs * 1000) return undefined
+    return this.#mayReadCopy() ? picker.pickAny() : undefined
+  }
+
+  /** Whether one more read by everyone that reads the origin would still keep to the copies allowed. */
+  #mayReadCopy(): boolean {
+    const { origin, originBytes, originShare, totalBytes, chunkBytesMean } = this.#state
+    if (origin.mode !== 'auto') return false
+    if (origin.copiesMax === 'unlimited') return true
+    return originBytes + originShare.size * chunkBytesMean <= origin.copiesMax * totalBytes
+  }
+
+  /**
+   * What peers hold for us takes them long, and neither our memory nor our downlink seems to be the reason. The fluid
+   * bound gains 20 % from our own origin rate r beside a rate p from peers when r is above p / 5; a quarter leaves room
+   * for what measuring gets wrong.
+   */
+  #isStarved(): boolean {
+    const { limits, originRate, peersRate, picker, leases, requests, chunkBytesMean, now } = this.#state
+    if (leases.freeCount > 0 || picker.pickable === 0 || !this.#mayReadCopy()) return false
+    if (!requests.hasRoom(chunkBytesMean * limits.requestsTotalMin)) return false
+    const fromPeers = peersRate.rate(now)
+    const fromOrigin = originRate.rate(now)
+    if ((fromOrigin === 0 ? RATE_GUESS : fromOrigin) * 4 < fromPeers) return false
+    if (fromOrigin > 0 && fromPeers * 4 >= this.#peakRate * DOWNLINK_QUARTERS) return false
+    return picker.pickable * chunkBytesMean > fromPeers * limits.starvedMs
+  }
+}

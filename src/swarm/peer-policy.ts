@@ -1,0 +1,152 @@
+// Decides what to ask of which neighbour: how many requests each may have, whose turn it is, when a request is doubled at
+// the end, and when a source is left because it stalls or crawls.
+
+import type { Peer } from './peer-table.ts'
+import type { Request } from './request-table.ts'
+import type { SwarmState } from './swarm-state.ts'
+
+/** A second request is worth its bytes only if it should end in less than half of the time of the first, and this soon. */
+const DOUBLING_MARGIN_MS = 50
+
+/** A peer is left for the origin only when it is this many times slower again: its uplink serves others too. */
+const ORIGIN_MARGIN = 4
+
+export class PeerPolicy {
+  readonly #state: SwarmState
+
+  constructor(state: SwarmState) {
+    this.#state = state
+  }
+
+  /** Opens requests, one per neighbour and round, those with fewest open first. */
+  fill(): void {
+    const { requests } = this.#state
+    const openMax = this.#openMax()
+    let askable = requests.peerCount < openMax ? this.#askable() : []
+    for (let depth = 1; askable.length > 0; depth++) {
+      const next: Peer[] = []
+      for (const peer of askable) {
+        if (requests.peerCount >= openMax) return
+        if (peer.open >= depth || this.#ask(peer)) next.push(peer)
+      }
+      askable = next
+    }
+    this.#double()
+  }
+
+  /** Leaves sources that stall or crawl. Called on every tick. */
+  watch(): void {
+    for (const request of [...this.#state.requests.all()]) {
+      if (request.cancelled) continue
+      if (this.#hasStalled(request)) this.#leave(request)
+      else if (request.peer !== null && this.#crawls(request, request.peer)) this.#leave(request)
+    }
+  }
+
+  #openMax(): number {
+    const { limits, peersRate, chunkBytesMean, now } = this.#state
+    const count = Math.floor((peersRate.rate(now) * limits.totalQueueMs) / chunkBytesMean) + limits.requestsTotalMin
+    return Math.min(limits.requestsOpenMax, count)
+  }
+
+  /** Neighbours that may have something for us and may be asked, beginning with a random one. */
+  #askable(): Peer[] {
+    const { peers, picker, random } = this.#state
+    const found: Peer[] = []
+    for (const peer of peers.all()) {
+      if (peer.nothingAt !== picker.wantedVersion && this.#mayAsk(peer)) found.push(peer)
+    }
+    const start = found.length === 0 ? 0 : random.below(found.length)
+    return [...found.slice(start), ...found.slice(0, start)]
+  }
+
+  #mayAsk(peer: Peer): boolean {
+    const { peers, chunkBytesMean, now } = this.#state
+    return peers.mayAsk(peer, chunkBytesMean, now)
+  }
+
+  /** Asks for one chunk. False when this neighbour cannot be asked for more now. */
+  #ask(peer: Peer): boolean {
+    const { picker, requests } = this.#state
+    if (!this.#mayAsk(peer)) return false
+    const chunk = peer.counted ? picker.pick(peer.have) : picker.pickUncounted(peer.have)
+    if (chunk === undefined) {
+      peer.nothingAt = picker.wantedVersion
+      return false
+    }
+    if (!requests.hasRoom(this.#state.bytesOf(chunk))) return false
+    this.#state.openRequest(chunk, peer)
+    return true
+  }
+
+  /** Endgame: an idle neighbour is asked for a chunk that is slow to come from elsewhere. */
+  #double(): void {
+    const { picker, held, limits, peers } = this.#state
+    if (picker.pickable > 0 || held.size - held.count > limits.endgameChunksMax) return
+    for (const peer of peers.all()) {
+      if (peer.open > 0 || !this.#mayAsk(peer)) continue
+      const request = this.#slowestFor(peer)
+      if (request !== undefined) this.#state.openRequest(request.chunk, peer)
+    }
+  }
+
+  #slowestFor(peer: Peer): Request | undefined {
+    const { requests, now } = this.#state
+    const rate = peer.rate.rate(now)
+    let slowest: Request | undefined
+    let longestMs = 0
+    for (const request of requests.all()) {
+      if (request.peer === peer || !peer.have.has(request.chunk) || requests.of(request.chunk).length > 1) continue
+      if (!requests.hasRoom(request.bytes)) continue
+      // A neighbour of unknown speed is tried when the request is not yet half done.
+      const expectedMs = rate === 0 ? this.#ageMs(request) >>> 1 : Math.ceil(request.bytes / rate)
+      const restMs = this.#restMs(request)
+      if (restMs <= expectedMs * 2 + DOUBLING_MARGIN_MS || restMs <= longestMs) continue
+      slowest = request
+      longestMs = restMs
+    }
+    return slowest
+  }
+
+  #ageMs(request: Request): number {
+    return Math.floor((this.#state.now - request.startedAt) / 1000)
+  }
+
+  /** How long the request should still take: by its own pace, or before its first byte by its source's. */
+  #restMs(request: Request): number {
+    const ageMs = this.#ageMs(request)
+    if (request.received > 0) return Math.floor(((request.bytes - request.received) * ageMs) / request.received)
+    const rate = request.peer === null ? 0 : request.peer.rate.rate(this.#state.now)
+    return rate === 0 || request.peer === null ? ageMs : Math.max(ageMs, Math.floor(request.peer.openBytes / rate))
+  }
+
+  #hasStalled(request: Request): boolean {
+    const { now, limits } = this.#state
+    const silentUs = now - request.lastByteAt
+    if (request.peer === null) return silentUs > limits.originStallMs * 1000
+    if (!request.peer.proven && this.#state.readsOrigin) return silentUs > limits.firstByteMs * 1000
+    if (silentUs <= limits.stallMs * 1000) return false
+    // A peer that sends us other chunks has this one in its queue.
+    if (silentUs > limits.stallMs * limits.queueWaitFactor * 1000) return true
+    return now - request.peer.lastByteAt > limits.stallMs * 1000
+  }
+
+  #crawls(request: Request, peer: Peer): boolean {
+    const { now, limits, peers, picker, originRate, readsOrigin } = this.#state
+    if (this.#ageMs(request) < limits.slowAfterMs || this.#restMs(request) < limits.slowRestMs) return false
+    const rate = peer.rate.rate(now) * limits.slowFactor
+    if (readsOrigin && rate * ORIGIN_MARGIN < originRate.rate(now)) return true
+    return picker.availability(request.chunk) > 1 && rate < peers.medianRate(peer, now)
+  }
+
+  #leave(request: Request): void {
+    const { peer } = request
+    const state = this.#state
+    state.cancelRequest(request)
+    if (peer === null) state.backOffOrigin()
+    else if (peer.counted || state.now >= peer.suspendedUntil) {
+      state.peers.suspend(peer, state.now)
+      state.setCounted(peer, false)
+    }
+  }
+}

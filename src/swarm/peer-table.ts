@@ -1,0 +1,162 @@
+// What we know of each neighbour: what it holds, how fast it delivers, how often it failed us, and when it may be asked
+// again. Who is asked for what is decided elsewhere.
+
+import { Bitfield } from '../base/bitfield.ts'
+import type { PeerId } from '../base/ids.ts'
+import type { DropReason, PeerProgress } from './events.ts'
+import type { Limits } from './limits.ts'
+import { RateMeter } from './rate-meter.ts'
+
+export interface Peer {
+  readonly id: PeerId
+  readonly have: Bitfield
+  readonly readsOrigin: boolean
+  readonly rate: RateMeter
+  progress: PeerProgress
+  /** Whether its chunks count as available: not leaving, and not suspended since it last delivered one. */
+  counted: boolean
+  /** Whether it ever sent a byte. */
+  proven: boolean
+  open: number
+  openBytes: number
+  lastByteAt: number
+  busyUntil: number
+  busyMs: number
+  suspendedUntil: number
+  suspendMs: number
+  corruptStrikes: number
+  lyingStrikes: number
+  /** Refusals since we last served it. */
+  refusals: number
+  /** The picker's wantedVersion when the peer had nothing for us, or -1. */
+  nothingAt: number
+}
+
+export class PeerTable {
+  readonly #limits: Limits
+  readonly #peers = new Map<PeerId, Peer>()
+  readonly #banned = new Map<PeerId, DropReason>()
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+  }
+
+  get count(): number {
+    return this.#peers.size
+  }
+
+  get full(): boolean {
+    return this.#peers.size >= this.#limits.peersMax
+  }
+
+  find(id: PeerId): Peer | undefined {
+    return this.#peers.get(id)
+  }
+
+  /** In the order in which they came. */
+  all(): IterableIterator<Peer> {
+    return this.#peers.values()
+  }
+
+  ids(): PeerId[] {
+    return [...this.#peers.keys()]
+  }
+
+  /** `have` is copied. The peer's chunks do not count yet. */
+  add(id: PeerId, have: Bitfield, chunkCount: number, readsOrigin: boolean, now: number): Peer {
+    const peer: Peer = {
+      id,
+      have: have.size === chunkCount ? have.copy() : new Bitfield(chunkCount),
+      readsOrigin,
+      rate: new RateMeter(),
+      progress: 'partial',
+      counted: false,
+      proven: false,
+      open: 0,
+      openBytes: 0,
+      lastByteAt: now,
+      busyUntil: 0,
+      busyMs: 0,
+      suspendedUntil: 0,
+      suspendMs: 0,
+      corruptStrikes: 0,
+      lyingStrikes: 0,
+      refusals: 0,
+      nothingAt: -1,
+    }
+    this.#peers.set(id, peer)
+    return peer
+  }
+
+  remove(id: PeerId): void {
+    this.#peers.delete(id)
+  }
+
+  /** Remembers a peer that was dropped for its behaviour; the oldest is forgotten when there are too many. */
+  ban(id: PeerId, reason: DropReason): void {
+    this.#banned.set(id, reason)
+    if (this.#banned.size <= this.#limits.bannedPeersMax) return
+    for (const oldest of this.#banned.keys()) {
+      this.#banned.delete(oldest)
+      return
+    }
+  }
+
+  /** Why the peer was dropped for good, if it was. */
+  bannedFor(id: PeerId): DropReason | undefined {
+    return this.#banned.get(id)
+  }
+
+  /** Whether one more request may be opened to the peer now. A suspended one gets a single one, to prove itself. */
+  mayAsk(peer: Peer, chunkBytes: number, now: number): boolean {
+    if (now < peer.busyUntil || now < peer.suspendedUntil || peer.progress === 'leaving') return false
+    return peer.open < (peer.counted ? this.#requestsMax(peer, chunkBytes, now) : 1)
+  }
+
+  /** The peer refused: it is left alone for a while, twice as long each time in a row. */
+  backOff(peer: Peer, now: number): void {
+    peer.busyMs = Math.min(this.#limits.busyBackoffMaxMs, Math.max(this.#limits.busyBackoffMinMs, peer.busyMs * 2))
+    peer.busyUntil = now + peer.busyMs * 1000
+  }
+
+  /** The peer stalled or crawls: it is not asked for a while, twice as long each time in a row. */
+  suspend(peer: Peer, now: number): void {
+    peer.suspendMs = Math.min(this.#limits.suspendMaxMs, Math.max(this.#limits.suspendMinMs, peer.suspendMs * 2))
+    peer.suspendedUntil = now + peer.suspendMs * 1000
+  }
+
+  /** The peer delivered a chunk. */
+  forgive(peer: Peer): void {
+    peer.busyMs = 0
+    peer.suspendMs = 0
+  }
+
+  /** The median of the known rates of peers other than `except`, bytes per ms; 0 with fewer than two. */
+  medianRate(except: Peer, now: number): number {
+    const rates: number[] = []
+    for (const peer of this.#peers.values()) {
+      const rate = peer === except ? 0 : peer.rate.rate(now)
+      if (rate > 0) rates.push(rate)
+    }
+    if (rates.length < 2) return 0
+    rates.sort((left, right) => left - right)
+    return rates[rates.length >>> 1] ?? 0
+  }
+
+  /** When the next peer may be asked again, or undefined. */
+  nextReturn(now: number): number | undefined {
+    let next: number | undefined
+    for (const peer of this.#peers.values()) {
+      const at = Math.max(peer.busyUntil, peer.suspendedUntil)
+      if (at > now && (next === undefined || at < next)) next = at
+    }
+    return next
+  }
+
+  /** How many requests the peer may have open, from what it delivers in peerQueueMs. */
+  #requestsMax(peer: Peer, chunkBytes: number, now: number): number {
+    const bytes = peer.rate.rate(now) * this.#limits.peerQueueMs + chunkBytes
+    const count = Math.floor(bytes / chunkBytes)
+    return Math.max(this.#limits.requestsPerPeerMin, Math.min(this.#limits.requestsPerPeerMax, count))
+  }
+}

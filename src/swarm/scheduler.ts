@@ -1,0 +1,359 @@
+// The scheduler: events in, actions out. It knows no clock, no sockets and no chance but its seed, so that the same
+// constructor arguments and events give the same actions, byte for byte. It takes events in and calls the policies that
+// decide whom to ask; time limits leave only by nextDeadline().
+
+import { invariant, unreachable } from '../base/errors.ts'
+import { type ChunkIndex, chunkIndex, type Micros, micros, type PeerId } from '../base/ids.ts'
+import { ClaimPolicy } from './claim-policy.ts'
+import type { Action, Event, FailReason, PeerProgress, SwarmStatus } from './events.ts'
+import { OriginPolicyDecider } from './origin-policy.ts'
+import { PeerPolicy } from './peer-policy.ts'
+import type { Peer } from './peer-table.ts'
+import type { Request } from './request-table.ts'
+import { type SchedulerInit, SwarmState } from './swarm-state.ts'
+import { UploadPolicy } from './upload-policy.ts'
+
+type EventOf<Type extends Event['type']> = Extract<Event, { readonly type: Type }>
+
+export class Scheduler {
+  readonly #state: SwarmState
+  readonly #originPolicy: OriginPolicyDecider
+  readonly #peerPolicy: PeerPolicy
+  readonly #uploadPolicy: UploadPolicy
+  readonly #claimPolicy: ClaimPolicy
+  /** 0 until the first step: the shell begins with a wake. */
+  #deadline: number | null = 0
+  #tickAt = 0
+  #findPeersAt = 0
+  #saidComplete = false
+
+  constructor(init: SchedulerInit) {
+    invariant(init.held.size === init.chunkBytes.length, 'the held set and the chunk sizes differ in length')
+    this.#state = new SwarmState(init)
+    this.#originPolicy = new OriginPolicyDecider(this.#state)
+    this.#peerPolicy = new PeerPolicy(this.#state)
+    this.#uploadPolicy = new UploadPolicy(this.#state)
+    this.#claimPolicy = new ClaimPolicy(this.#state)
+  }
+
+  /** Applies one event. Returns what the shell must do, in this order. `now` never goes back. Never throws for what a peer did. */
+  step(event: Event, now: Micros): readonly Action[] {
+    const state = this.#state
+    invariant(now >= state.now, `time went back from ${state.now} to ${now}`)
+    state.now = now
+    state.actions = []
+    this.#apply(event)
+    if (now >= this.#tickAt) this.#tick()
+    if (this.#deadline !== null && now >= this.#deadline) state.dirty = true
+    if (state.dirty && !state.stopping) this.#fill()
+    this.#findPeers()
+    this.#finish()
+    state.outbox.flush(now, () => state.peers.ids(), state.actions)
+    this.#deadline = this.#nextDeadline()
+    return state.actions
+  }
+
+  /** When a `wake` is due, or null: nothing will happen without another event. Changes with every step. */
+  nextDeadline(): Micros | null {
+    return this.#deadline === null ? null : micros(this.#deadline)
+  }
+
+  /** Figures for people. Nothing in here decides by them. Costs one pass over the chunks that the origin lacks. */
+  status(): SwarmStatus {
+    const { held, stored, requests, leases, peers, picker, now } = this.#state
+    const unobtainable: ChunkIndex[] = []
+    for (const chunk of leases.absent) {
+      if (!held.has(chunk) && picker.availability(chunk) === 0) unobtainable.push(chunkIndex(chunk))
+    }
+    return {
+      chunksWanted: held.size,
+      chunksHeld: held.count,
+      chunksStored: stored.count,
+      bytesHeld: this.#state.bytesHeld,
+      requestsOpen: requests.openCount,
+      originRequestsOpen: requests.originCount,
+      unobtainable,
+      peers: Array.from(peers.all(), (peer) => ({
+        peer: peer.id,
+        progress: peer.progress,
+        chunksHeld: peer.have.count,
+        requestsOpen: peer.open,
+        rateFromPeer: peer.rate.rate(now),
+      })),
+    }
+  }
+
+  #apply(event: Event): void {
+    switch (event.type) {
+      case 'peerUp':
+        this.#peerUp(event)
+        break
+      case 'peerHas':
+        this.#peerHas(event)
+        break
+      case 'peerStatus':
+        this.#peerStatus(event)
+        break
+      case 'peerDown':
+        this.#peerDown(event)
+        break
+      case 'claimsHeard':
+        this.#claimPolicy.heard(event.from, event.claims)
+        break
+      case 'requestProgress':
+        this.#requestProgress(event)
+        break
+      case 'chunkVerified':
+        this.#chunkVerified(event)
+        break
+      case 'requestFailed':
+        this.#requestFailed(event)
+        break
+      case 'chunkStored':
+        this.#chunkStored(event)
+        break
+      case 'chunkLost':
+        this.#chunkLost(event)
+        break
+      case 'chunkAsked':
+        this.#uploadPolicy.asked(event.ask, event.peer, event.chunk)
+        break
+      case 'askCancelled':
+        this.#state.uploads.cancel(event.ask)
+        break
+      case 'chunkServed':
+        this.#uploadPolicy.served(event.ask, event.outcome)
+        break
+      case 'originChanged':
+        this.#state.setOriginReadable(event.readable)
+        break
+      case 'wake':
+        break
+      case 'stop':
+        this.#stop()
+        break
+      default:
+        unreachable(event)
+    }
+  }
+
+  #peerUp(event: EventOf<'peerUp'>): void {
+    const state = this.#state
+    if (state.peers.find(event.peer) !== undefined || event.peer === state.self) return
+    const reason = state.peers.bannedFor(event.peer) ?? (state.peers.full ? 'crowded' : undefined)
+    if (reason !== undefined) {
+      state.actions.push({ type: 'dropPeer', peer: event.peer, reason })
+      return
+    }
+    const peer = state.peers.add(event.peer, event.have, state.chunkCount, event.readsOrigin, state.now)
+    state.setCounted(peer, true)
+    if (peer.have.complete) peer.progress = 'done'
+    else {
+      state.fetchShare.add(peer.id)
+      if (peer.readsOrigin) state.originShare.add(peer.id)
+    }
+    state.countStrangers()
+    this.#greet(peer.id)
+    for (const request of [...state.requests.all()])
+      if (peer.have.has(request.chunk)) this.#state.leaveOriginFor(request)
+  }
+
+  /** Tells a new neighbour what our bitfield may not say yet. */
+  #greet(peer: PeerId): void {
+    const { actions, leases, outbox, originRate, now } = this.#state
+    const to = [peer]
+    const chunks = outbox.recentHaves(now)
+    if (chunks.length > 0) actions.push({ type: 'tellHave', chunks, to })
+    const claims = leases.current(originRate.rate(now))
+    if (claims.length > 0) actions.push({ type: 'tellClaims', claims, to })
+    if (this.#progress() !== 'partial') actions.push({ type: 'tellStatus', progress: this.#progress(), to })
+  }
+
+  #peerHas(event: EventOf<'peerHas'>): void {
+    const state = this.#state
+    const peer = state.peers.find(event.peer)
+    if (peer === undefined) return
+    for (const chunk of event.chunks) {
+      if (state.isChunk(chunk)) state.peerHolds(peer, chunk)
+      else state.strikeForLying(peer)
+      if (state.peers.find(event.peer) !== peer) return
+    }
+  }
+
+  #peerStatus(event: EventOf<'peerStatus'>): void {
+    const state = this.#state
+    const peer = state.peers.find(event.peer)
+    if (peer === undefined) return
+    peer.progress = event.progress
+    if (event.progress === 'partial') return
+    state.fetchShare.remove(peer.id)
+    state.originShare.remove(peer.id)
+    if (event.progress === 'leaving') state.setCounted(peer, false)
+    else for (let chunk = 0; chunk < state.chunkCount; chunk++) state.addHave(peer, chunk)
+  }
+
+  #peerDown(event: EventOf<'peerDown'>): void {
+    const peer = this.#state.peers.find(event.peer)
+    if (peer === undefined) return
+    this.#state.removePeer(peer)
+    this.#findPeersAt = Math.min(this.#findPeersAt, this.#state.now)
+  }
+
+  #requestProgress(event: EventOf<'requestProgress'>): void {
+    const { requests, originRate, peersRate, now } = this.#state
+    const request = requests.find(event.request)
+    if (request === undefined || request.cancelled) return
+    requests.progress(request, event.bytes, now)
+    if (request.peer === null) {
+      originRate.add(event.bytes, now)
+      this.#state.dirty = true
+      return
+    }
+    peersRate.add(event.bytes, now)
+    request.peer.rate.add(event.bytes, now)
+    request.peer.lastByteAt = now
+    request.peer.proven = true
+  }
+
+  #chunkVerified(event: EventOf<'chunkVerified'>): void {
+    const state = this.#state
+    const request = state.requests.find(event.request)
+    if (request === undefined) return
+    const { chunk, peer } = request
+    const isNew = state.held.add(chunk)
+    state.closeRequest(request)
+    if (peer === null) state.originBackoffMs = 0
+    else this.#delivered(peer)
+    if (!isNew) return
+    state.bytesHeld += request.bytes
+    state.requests.keep(chunk, request.bytes)
+    state.setWanted(chunk, false)
+    if (peer === null) state.originBytes += request.bytes
+    state.tell(state.leases.end(chunk, peer === null ? 'held' : 'dropped'))
+    state.leases.forgetChunk(chunk)
+    state.outbox.addHave(chunkIndex(chunk), state.now)
+    for (const other of state.requests.of(chunk)) state.cancelRequest(other)
+  }
+
+  /** A suspended peer counts again once it has delivered. */
+  #delivered(peer: Peer): void {
+    const { peers } = this.#state
+    peers.forgive(peer)
+    if (peers.find(peer.id) === peer && peer.progress !== 'leaving') this.#state.setCounted(peer, true)
+  }
+
+  #requestFailed(event: EventOf<'requestFailed'>): void {
+    const request = this.#state.requests.find(event.request)
+    if (request === undefined) return
+    this.#state.closeRequest(request)
+    if (event.reason === 'cancelled') return
+    if (request.peer === null) this.#originFailed(request.chunk, event.reason)
+    else if (this.#state.peers.find(request.peer.id) === request.peer)
+      this.#peerFailed(request, request.peer, event.reason)
+  }
+
+  #originFailed(chunk: number, reason: FailReason): void {
+    if (reason === 'missing' || reason === 'corrupt') this.#state.originFailed(chunk, reason === 'corrupt')
+    else this.#state.backOffOrigin()
+  }
+
+  #peerFailed(request: Request, peer: Peer, reason: FailReason): void {
+    const state = this.#state
+    if (reason === 'corrupt') {
+      peer.corruptStrikes++
+      if (peer.corruptStrikes >= state.limits.corruptStrikesMax) state.dropPeer(peer, 'corrupt')
+    } else if (reason === 'missing') {
+      state.removeHave(peer, request.chunk)
+      this.#state.strikeForLying(peer)
+    } else state.peers.backOff(peer, state.now)
+  }
+
+  #chunkStored(event: EventOf<'chunkStored'>): void {
+    const { held, stored, requests } = this.#state
+    if (!this.#state.isChunk(event.chunk) || !held.has(event.chunk)) return
+    requests.stored(event.chunk)
+    stored.add(event.chunk)
+    this.#state.dirty = true
+  }
+
+  #chunkLost(event: EventOf<'chunkLost'>): void {
+    const state = this.#state
+    const { chunk } = event
+    if (!state.isChunk(chunk) || !state.held.remove(chunk)) return
+    state.stored.remove(chunk)
+    state.requests.stored(chunk)
+    state.bytesHeld -= state.bytesOf(chunk)
+    state.setWanted(chunk, true)
+    this.#uploadPolicy.refuseWaiting((ask) => ask.chunk === chunk, 'missing')
+  }
+
+  #stop(): void {
+    const state = this.#state
+    if (state.stopping) return
+    state.stopping = true
+    for (const request of [...state.requests.all()]) state.cancelRequest(request)
+    this.#uploadPolicy.refuseWaiting(() => true, 'stopping')
+    this.#tellStatus('leaving')
+  }
+
+  #tick(): void {
+    const state = this.#state
+    this.#tickAt = state.now + state.limits.tickMs * 1000
+    for (const chunk of state.leases.expired(state.now)) state.placeOrigin(chunk)
+    for (const request of state.requests.all()) {
+      const alive = request.peer === null && state.now - request.lastByteAt < state.limits.stallMs * 1000
+      if (alive) state.tell(state.leases.refresh(request.chunk, state.originRate.rate(state.now), state.now))
+    }
+    this.#peerPolicy.watch()
+    this.#originPolicy.watch()
+    state.dirty = true
+  }
+
+  #fill(): void {
+    this.#state.dirty = false
+    if (this.#state.complete) return
+    this.#originPolicy.fill()
+    this.#peerPolicy.fill()
+  }
+
+  #findPeers(): void {
+    const { now, limits, peers, actions } = this.#state
+    if (!this.#wantsPeers() || now < this.#findPeersAt) return
+    this.#findPeersAt = now + limits.findPeersEveryMs * 1000
+    if (peers.count < limits.neighboursWanted) actions.push({ type: 'findPeers' })
+  }
+
+  #wantsPeers(): boolean {
+    return !this.#state.complete && !this.#state.stopping
+  }
+
+  #finish(): void {
+    const { stored, actions } = this.#state
+    if (this.#saidComplete || !stored.complete) return
+    this.#saidComplete = true
+    this.#tellStatus('done')
+    actions.push({ type: 'complete' })
+  }
+
+  #progress(): PeerProgress {
+    if (this.#state.stopping) return 'leaving'
+    return this.#saidComplete && this.#state.complete ? 'done' : 'partial'
+  }
+
+  #tellStatus(progress: PeerProgress): void {
+    const to = this.#state.peers.ids()
+    if (to.length > 0) this.#state.actions.push({ type: 'tellStatus', progress, to })
+  }
+
+  #nextDeadline(): number | null {
+    const { now, outbox, peers, originBlockedUntil } = this.#state
+    const times: (number | undefined)[] = [outbox.nextDeadline()]
+    if (this.#wantsPeers()) {
+      times.push(this.#findPeersAt, this.#tickAt, peers.nextReturn(now))
+      if (originBlockedUntil > now) times.push(originBlockedUntil)
+    }
+    let next: number | null = null
+    for (const at of times) if (at !== undefined && (next === null || at < next)) next = at
+    return next
+  }
+}

@@ -1,0 +1,272 @@
+// The scheduler's tables side by side, and the few changes that touch more than one of them. Each table owns its own
+// state; this file keeps them in step and decides nothing about whom to ask.
+
+import type { Bitfield } from '../base/bitfield.ts'
+import { chunkIndex, type PeerId } from '../base/ids.ts'
+import { Prng } from '../base/prng.ts'
+import { ChunkPicker } from './chunk-picker.ts'
+import type { Action, Claim, DropReason } from './events.ts'
+import type { Limits } from './limits.ts'
+import { OriginLeases } from './origin-leases.ts'
+import { Outbox } from './outbox.ts'
+import { type Peer, PeerTable } from './peer-table.ts'
+import { RateMeter } from './rate-meter.ts'
+import { RendezvousShare } from './rendezvous.ts'
+import { type Request, RequestTable } from './request-table.ts'
+import { UploadSlots } from './upload-slots.ts'
+
+export interface OriginPolicy {
+  /** Whether the store can be reached at start; originChanged tells of changes. */
+  readonly readable: boolean
+  readonly mode: 'auto' | 'once' | 'never'
+  /** For `auto`: how many copies of the snapshot may leave the origin for the whole swarm. */
+  readonly copiesMax: number | 'unlimited'
+}
+
+export interface SchedulerInit {
+  readonly self: PeerId
+  /** Encoded bytes of each chunk. Read, not kept. */
+  readonly chunkBytes: ArrayLike<number>
+  /** Chunks stored already. Copied. */
+  readonly held: Bitfield
+  readonly limits: Limits
+  readonly seed: number
+  readonly origin: OriginPolicy
+}
+
+export class SwarmState {
+  readonly self: PeerId
+  readonly limits: Limits
+  readonly origin: OriginPolicy
+  readonly chunkBytes: Float64Array
+  readonly totalBytes: number
+  /** The mean, at least 1: the unit in which queue depths are reckoned. */
+  readonly chunkBytesMean: number
+  readonly random: Prng
+  readonly held: Bitfield
+  readonly stored: Bitfield
+  readonly picker: ChunkPicker
+  readonly peers: PeerTable
+  readonly requests: RequestTable
+  readonly leases: OriginLeases
+  readonly uploads: UploadSlots
+  readonly outbox: Outbox
+  /** Bytes per ms from the origin and from all peers together. */
+  readonly originRate = new RateMeter()
+  readonly peersRate = new RateMeter()
+  readonly originShare: RendezvousShare
+  readonly fetchShare: RendezvousShare
+  originReadable: boolean
+  originBlockedUntil = 0
+  originBackoffMs = 0
+  /** Bytes that we know to have left the origin, for the whole swarm. */
+  originBytes = 0
+  bytesHeld = 0
+  now = 0
+  stopping = false
+  /** Whether something happened that may allow a new request. */
+  dirty = true
+  actions: Action[] = []
+  readonly #originCorrupt = new Map<number, number>()
+
+  constructor(init: SchedulerInit) {
+    this.self = init.self
+    this.limits = init.limits
+    this.origin = init.origin
+    this.originReadable = init.origin.readable
+    this.chunkBytes = Float64Array.from(init.chunkBytes)
+    this.totalBytes = this.chunkBytes.reduce((sum, bytes) => sum + bytes, 0)
+    const chunkCount = this.chunkBytes.length
+    this.chunkBytesMean = Math.max(1, Math.floor(this.totalBytes / Math.max(1, chunkCount)))
+    this.random = new Prng(init.seed)
+    this.held = init.held.copy()
+    this.stored = init.held.copy()
+    this.picker = new ChunkPicker(chunkCount, this.random)
+    this.peers = new PeerTable(this.limits)
+    this.requests = new RequestTable(this.limits)
+    this.leases = new OriginLeases(this.self, chunkCount, this.limits, this.random)
+    this.uploads = new UploadSlots(this.limits)
+    this.outbox = new Outbox(this.limits)
+    const { shareMembersMax } = this.limits
+    this.originShare = new RendezvousShare(chunkCount, this.self, shareMembersMax, (chunk) => this.placeOrigin(chunk))
+    this.fetchShare = new RendezvousShare(chunkCount, this.self, shareMembersMax, (chunk) =>
+      this.picker.setShare(chunk, this.fetchShare.isMine(chunk)),
+    )
+    for (let chunk = 0; chunk < chunkCount; chunk++) {
+      this.picker.setShare(chunk, true)
+      if (this.held.has(chunk)) this.bytesHeld += this.bytesOf(chunk)
+      else this.setWanted(chunk, true)
+    }
+  }
+
+  get chunkCount(): number {
+    return this.chunkBytes.length
+  }
+
+  get complete(): boolean {
+    return this.held.complete
+  }
+
+  get readsOrigin(): boolean {
+    return this.originReadable && this.origin.mode !== 'never'
+  }
+
+  isChunk(chunk: number): boolean {
+    return Number.isInteger(chunk) && chunk >= 0 && chunk < this.chunkCount
+  }
+
+  bytesOf(chunk: number): number {
+    return this.chunkBytes[chunk] ?? 0
+  }
+
+  setWanted(chunk: number, wanted: boolean): void {
+    this.picker.setWanted(chunk, wanted)
+    this.placeOrigin(chunk)
+    if (wanted) this.dirty = true
+  }
+
+  placeOrigin(chunk: number): void {
+    const needed = this.picker.isWanted(chunk) && this.picker.availability(chunk) === 0
+    this.leases.place(chunk, needed, this.originShare.isMine(chunk), this.now)
+  }
+
+  /** The peer holds one more chunk. */
+  addHave(peer: Peer, chunk: number): void {
+    if (!peer.have.add(chunk)) return
+    peer.nothingAt = -1
+    if (peer.counted) this.#changeAvailability(chunk, 1)
+    this.dirty = true
+  }
+
+  /** The peer says that it holds a chunk, or said so by having read it from the origin. */
+  peerHolds(peer: Peer, chunk: number): void {
+    this.addHave(peer, chunk)
+    for (const request of this.requests.of(chunk)) this.leaveOriginFor(request)
+  }
+
+  /** A peer turned out to hold a chunk of which the origin has hardly sent us anything yet. */
+  leaveOriginFor(request: Request): void {
+    if (request.peer === null && request.received * 4 < request.bytes) this.cancelRequest(request)
+  }
+
+  /** A peer spoke of chunks that do not exist or that it does not have. One that leaves may no longer have them. */
+  strikeForLying(peer: Peer): void {
+    if (peer.progress === 'leaving') return
+    peer.lyingStrikes++
+    if (this.peers.find(peer.id) !== peer || peer.lyingStrikes < this.limits.lyingStrikesMax) return
+    this.dropPeer(peer, 'lying')
+  }
+
+  removeHave(peer: Peer, chunk: number): void {
+    if (peer.have.remove(chunk) && peer.counted) this.#changeAvailability(chunk, -1)
+  }
+
+  /** Whether the chunks of a peer count as available. One pass over what it holds. */
+  setCounted(peer: Peer, counted: boolean): void {
+    if (peer.counted === counted) return
+    peer.counted = counted
+    for (const chunk of peer.have) this.#changeAvailability(chunk, counted ? 1 : -1)
+    this.dirty = true
+  }
+
+  openRequest(chunk: number, peer: Peer | null): void {
+    const request = this.requests.open(chunk, peer, this.bytesOf(chunk), this.now)
+    this.setWanted(chunk, false)
+    if (peer === null) {
+      this.originRate.start(this.now)
+      this.tell(this.leases.take(chunk, this.originRate.rate(this.now), this.expectedOriginMs(), this.now))
+    } else this.peersRate.start(this.now)
+    const from = peer === null ? ORIGIN : { kind: 'peer' as const, peer: peer.id }
+    this.actions.push({ type: 'requestChunk', request: request.id, chunk: chunkIndex(chunk), from })
+  }
+
+  /** Gives up an open request; its chunk is wanted again unless held or asked for elsewhere. */
+  cancelRequest(request: Request): void {
+    this.requests.cancel(request, this.now)
+    this.actions.push({ type: 'cancelRequest', request: request.id })
+    this.#leftSource(request)
+  }
+
+  /** Takes out a request that the shell has closed. */
+  closeRequest(request: Request): void {
+    this.requests.close(request, this.now)
+    if (!request.cancelled) this.#leftSource(request)
+    this.dirty = true
+  }
+
+  /** How long one more chunk takes from the origin behind those that are open, in ms; 0 when unknown. */
+  expectedOriginMs(): number {
+    const rate = this.originRate.rate(this.now)
+    if (rate === 0) return 0
+    return Math.ceil((this.chunkBytesMean * (this.requests.originCount + 1)) / rate)
+  }
+
+  tell(claim: Claim | undefined): void {
+    if (claim !== undefined) this.outbox.addOwnClaim(claim, this.now)
+  }
+
+  /** The origin refused or broke: it is left alone for a while, twice as long each time in a row. */
+  backOffOrigin(): void {
+    if (this.now < this.originBlockedUntil) return
+    const { originBackoffMinMs, originBackoffMaxMs } = this.limits
+    this.originBackoffMs = Math.min(originBackoffMaxMs, Math.max(originBackoffMinMs, this.originBackoffMs * 2))
+    this.originBlockedUntil = this.now + this.originBackoffMs * 1000
+  }
+
+  /** The origin does not have the chunk, or `corrupt`: sent wrong bytes, which counts as that after some times. */
+  originFailed(chunk: number, corrupt: boolean): void {
+    const times = (this.#originCorrupt.get(chunk) ?? 0) + 1
+    if (corrupt) this.#originCorrupt.set(chunk, times)
+    if (!corrupt || times >= this.limits.originCorruptMax) this.leases.absent.add(chunk)
+    this.placeOrigin(chunk)
+  }
+
+  setOriginReadable(readable: boolean): void {
+    this.originReadable = readable
+    this.originBlockedUntil = 0
+    this.dirty = true
+    if (!readable) return
+    this.#originCorrupt.clear()
+    for (const chunk of this.leases.absent) {
+      this.leases.absent.remove(chunk)
+      this.placeOrigin(chunk)
+    }
+  }
+
+  /** Takes the peer out of every table. Its open requests are given up; the shell closes them. */
+  removePeer(peer: Peer): void {
+    for (const request of [...this.requests.all()]) if (request.peer === peer) this.cancelRequest(request)
+    this.setCounted(peer, false)
+    this.peers.remove(peer.id)
+    this.uploads.clear(peer.id)
+    this.fetchShare.remove(peer.id)
+    this.originShare.remove(peer.id)
+    for (const chunk of this.leases.forgetHolder(peer.id, this.now)) this.placeOrigin(chunk)
+    this.countStrangers()
+  }
+
+  dropPeer(peer: Peer, reason: DropReason): void {
+    this.peers.ban(peer.id, reason)
+    this.removePeer(peer)
+    this.actions.push({ type: 'dropPeer', peer: peer.id, reason })
+  }
+
+  countStrangers(): void {
+    this.leases.setStrangers((holder) => this.peers.find(holder) !== undefined)
+  }
+
+  #changeAvailability(chunk: number, by: 1 | -1): void {
+    this.picker.changeAvailability(chunk, by)
+    this.placeOrigin(chunk)
+  }
+
+  #leftSource(request: Request): void {
+    if (request.peer === null) this.originRate.stop(this.now)
+    else this.peersRate.stop(this.now)
+    const { chunk } = request
+    if (request.peer === null && !this.held.has(chunk)) this.tell(this.leases.end(chunk, 'dropped'))
+    if (!this.held.has(chunk) && this.requests.of(chunk).length === 0) this.setWanted(chunk, true)
+  }
+}
+
+const ORIGIN = { kind: 'origin' } as const

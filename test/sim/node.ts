@@ -1,0 +1,331 @@
+// One simulated node: a production scheduler and the smallest shell around it. It performs the actions over simulated
+// links, reports what happens as events, and misbehaves in transit where its spec says so.
+
+import type { Bitfield } from '../../src/base/bitfield.ts'
+import { type AskId, askId, type ChunkIndex, micros, type PeerId, type RequestId } from '../../src/base/ids.ts'
+import type { Action, Event, FailReason } from '../../src/swarm/events.ts'
+import { Scheduler } from '../../src/swarm/scheduler.ts'
+import { Flow, ReceivingLink, SendingLink } from './links.ts'
+import { claimBytes, traceNumbers } from './messages.ts'
+import { fieldOf, type NodeSpec, ORIGIN_CONNECTION_RATE, ORIGIN_FIRST_BYTE_US, type World } from './world.ts'
+
+/** One request of this node, from requestChunk to the event that closes it. */
+interface Transfer {
+  readonly request: RequestId
+  readonly chunk: ChunkIndex
+  readonly from: SimNode | null
+  received: number
+  /** What the source sends it with, once it does. */
+  flow: Flow | undefined
+  ask: AskId | undefined
+  ended: boolean
+}
+
+interface Served {
+  readonly client: SimNode
+  readonly transfer: Transfer
+  flow: Flow | undefined
+}
+
+const STORE_US = 2_000
+/** Bytes of a message with its frame, as the exchange encodes them. */
+const REQUEST_BYTES = 24
+const HAVE_BYTES = 8
+const HAVE_CHUNK_BYTES = 3
+
+export class SimNode {
+  readonly index: number
+  readonly id: PeerId
+  readonly spec: NodeSpec
+  readonly up: SendingLink
+  readonly down: ReceivingLink
+  readonly originLink: SendingLink
+  readonly held: Bitfield
+  alive = false
+  complete = false
+  completeAtUs = 0
+  readonly #world: World
+  #scheduler: Scheduler | undefined
+  readonly #neighbours = new Set<SimNode>()
+  readonly #transfers = new Map<RequestId, Transfer>()
+  readonly #served = new Map<AskId, Served>()
+  readonly #queue: Event[] = []
+  #running = false
+  #nextAsk = 1
+  #wakeAt = Number.POSITIVE_INFINITY
+
+  constructor(world: World, index: number, id: PeerId, spec: NodeSpec) {
+    this.#world = world
+    this.index = index
+    this.id = id
+    this.spec = spec
+    const { clock, blockBytes } = world
+    this.up = new SendingLink(clock, spec.up, blockBytes)
+    this.down = new ReceivingLink(clock, spec.down)
+    const inOrder = world.spec.originInOrder === true
+    this.originLink = new SendingLink(clock, spec.origin, blockBytes, inOrder, world.originTotalLink)
+    this.held = fieldOf(world.spec.chunkBytes.length, spec.source === true)
+  }
+
+  get scheduler(): Scheduler | undefined {
+    return this.#scheduler
+  }
+
+  get requestsOpen(): number {
+    return this.#transfers.size
+  }
+
+  isConnected(other: SimNode): boolean {
+    return this.#neighbours.has(other)
+  }
+
+  start(): void {
+    this.alive = true
+    const { spec, limits } = this.#world
+    this.#scheduler = new Scheduler({
+      self: this.id,
+      chunkBytes: spec.chunkBytes,
+      held: this.held,
+      limits,
+      seed: spec.seed * 1_000_003 + this.index,
+      origin: { readable: this.spec.origin > 0, mode: spec.mode ?? 'once', copiesMax: spec.copiesMax ?? 2 },
+    })
+    this.event({ type: 'wake' })
+  }
+
+  crash(): void {
+    this.alive = false
+    this.up.clear()
+    this.originLink.clear()
+    this.#served.clear()
+  }
+
+  /** Sends our bitfield; the other side sends its own. */
+  connect(other: SimNode): void {
+    this.#neighbours.add(other)
+    const lies = this.spec.behaviour === 'liar' || this.spec.behaviour === 'silent'
+    const have = lies ? fieldOf(this.held.size, true) : this.held.copy()
+    const readsOrigin = this.spec.origin > 0
+    this.#world.send(this, other, 40 + (this.held.size >>> 3), () =>
+      other.event({ type: 'peerUp', peer: this.id, have, readsOrigin }),
+    )
+  }
+
+  disconnected(other: SimNode): void {
+    if (!this.#neighbours.delete(other) || !this.alive) return
+    for (const transfer of this.#transfers.values()) if (transfer.from === other) this.#end(transfer, 'broken')
+    for (const [ask, served] of this.#served) if (served.client === other) this.#endServing(ask, 'failed')
+    this.event({ type: 'peerDown', peer: other.id })
+  }
+
+  /** Events wait in line, as in the driver: nothing calls the scheduler from inside an action. */
+  event(event: Event): void {
+    this.#queue.push(event)
+    if (this.#running || !this.alive) return
+    this.#running = true
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#step(next)
+    this.#running = false
+    this.#arm()
+  }
+
+  #step(event: Event): void {
+    const scheduler = this.#scheduler
+    if (scheduler === undefined) return
+    this.#world.steps++
+    const actions = scheduler.step(event, micros(this.#world.clock.now))
+    for (const action of actions) {
+      this.#world.trace(this.#world.clock.now)
+      for (const value of traceNumbers(action)) this.#world.trace(value)
+      this.#world.checks.action(this, action)
+      this.#perform(action)
+    }
+    this.#world.checks.after(this, scheduler.nextDeadline())
+  }
+
+  #arm(): void {
+    const deadline = this.#scheduler?.nextDeadline() ?? null
+    if (deadline === null || deadline >= this.#wakeAt) return
+    const at = Math.max(deadline, this.#world.clock.now)
+    this.#wakeAt = at
+    this.#world.clock.at(at, () => {
+      if (this.#wakeAt !== at) return
+      this.#wakeAt = Number.POSITIVE_INFINITY
+      const due = this.#scheduler?.nextDeadline() ?? null
+      if (due !== null && due <= this.#world.clock.now) this.event({ type: 'wake' })
+      else this.#arm()
+    })
+  }
+
+  #perform(action: Action): void {
+    switch (action.type) {
+      case 'requestChunk':
+        this.#request(action)
+        break
+      case 'cancelRequest':
+        this.#cancel(action.request)
+        break
+      case 'serveChunk':
+        this.#serve(action.ask, action.chunk)
+        break
+      case 'refuseAsk':
+        this.#refuse(action.ask, action.reason === 'missing' ? 'missing' : 'busy')
+        break
+      case 'tellHave': {
+        const { chunks } = action
+        const bytes = HAVE_BYTES + chunks.length * HAVE_CHUNK_BYTES
+        this.#tell(action.to, bytes, (other) => other.event({ type: 'peerHas', peer: this.id, chunks }))
+        break
+      }
+      case 'tellClaims': {
+        const { claims } = action
+        this.#tell(action.to, claimBytes(claims), (other) =>
+          other.event({ type: 'claimsHeard', from: this.id, claims }),
+        )
+        break
+      }
+      case 'tellStatus': {
+        const { progress } = action
+        this.#tell(action.to, 8, (other) => other.event({ type: 'peerStatus', peer: this.id, progress }))
+        break
+      }
+      case 'dropPeer':
+        this.#drop(action.peer)
+        break
+      case 'findPeers':
+        if (this.#neighbours.size < 4 && this.#world.spec.dials !== undefined) this.#world.dialSome(this, 4)
+        break
+      case 'complete':
+        this.complete = true
+        this.completeAtUs = this.#world.clock.now
+        break
+    }
+  }
+
+  #tell(to: readonly PeerId[], bytes: number, deliver: (other: SimNode) => void): void {
+    for (const other of this.#neighbours) {
+      if (to.includes(other.id)) this.#world.send(this, other, bytes, () => deliver(other))
+    }
+  }
+
+  #drop(peer: PeerId): void {
+    const other = this.#world.find(peer)
+    if (other === undefined) return
+    this.#world.dropped.set(other.index, (this.#world.dropped.get(other.index) ?? 0) + 1)
+    this.disconnected(other)
+    this.#world.clock.after(this.#world.delayUs, () => other.disconnected(this))
+  }
+
+  #request(action: Extract<Action, { type: 'requestChunk' }>): void {
+    const from = action.from.kind === 'origin' ? null : (this.#world.find(action.from.peer) ?? null)
+    const { request, chunk } = action
+    const transfer: Transfer = { request, chunk, from, received: 0, flow: undefined, ask: undefined, ended: false }
+    this.#transfers.set(request, transfer)
+    if (action.from.kind === 'origin') {
+      this.#world.clock.after(ORIGIN_FIRST_BYTE_US, () => {
+        if (transfer.ended || !this.alive) return
+        transfer.flow = this.#flow(this, transfer, 0, ORIGIN_CONNECTION_RATE)
+        this.originLink.add(transfer.flow)
+      })
+    } else if (from === null || !this.isConnected(from)) {
+      this.#end(transfer, 'broken')
+    } else {
+      this.#world.send(this, from, REQUEST_BYTES, () => from.#asked(this, transfer))
+    }
+  }
+
+  #asked(client: SimNode, transfer: Transfer): void {
+    if (transfer.ended || this.spec.behaviour === 'silent') return
+    const ask = askId(this.#nextAsk++)
+    transfer.ask = ask
+    this.#served.set(ask, { client, transfer, flow: undefined })
+    this.event({ type: 'chunkAsked', peer: client.id, ask, chunk: transfer.chunk })
+  }
+
+  #serve(ask: AskId, chunk: ChunkIndex): void {
+    const served = this.#served.get(ask)
+    this.#world.checks.serves(this, chunk)
+    if (served === undefined || served.transfer.ended) {
+      this.#served.delete(ask)
+      this.event({ type: 'chunkServed', ask, outcome: 'failed' })
+      return
+    }
+    served.flow = this.#flow(served.client, served.transfer, this.#world.delayUs, Number.POSITIVE_INFINITY, ask)
+    served.transfer.flow = served.flow
+    this.up.add(served.flow)
+  }
+
+  #flow(to: SimNode, transfer: Transfer, delayUs: number, rateMax: number, ask?: AskId): Flow {
+    const bytes = this.#world.spec.chunkBytes[transfer.chunk] ?? 0
+    return new Flow({
+      bytes,
+      to: to.down,
+      delayUs,
+      rateMax,
+      arrived: (count) => {
+        to.#arrived(transfer, count, bytes, this)
+        const whole = transfer.received === bytes
+        if (whole && ask !== undefined) this.#endServing(ask, 'sent')
+      },
+    })
+  }
+
+  #arrived(transfer: Transfer, count: number, total: number, from: SimNode): void {
+    this.#world.payloadBytes += count
+    transfer.received += count
+    if (transfer.ended) this.#world.wastedBytes += count
+    if (transfer.ended || !this.alive) return
+    this.event({ type: 'requestProgress', request: transfer.request, bytes: count })
+    if (transfer.received < total || transfer.ended) return
+    if (from !== this && from.spec.behaviour === 'corrupt') this.#end(transfer, 'corrupt')
+    else this.#verified(transfer)
+  }
+
+  #verified(transfer: Transfer): void {
+    transfer.ended = true
+    this.#transfers.delete(transfer.request)
+    if (!this.held.add(transfer.chunk)) this.#world.wastedBytes += transfer.received
+    this.event({ type: 'chunkVerified', request: transfer.request })
+    this.#world.clock.after(STORE_US, () => this.event({ type: 'chunkStored', chunk: transfer.chunk }))
+  }
+
+  #end(transfer: Transfer, reason: FailReason): void {
+    if (transfer.ended) return
+    transfer.ended = true
+    this.#world.wastedBytes += transfer.received
+    this.#transfers.delete(transfer.request)
+    this.event({ type: 'requestFailed', request: transfer.request, reason })
+  }
+
+  #cancel(request: RequestId): void {
+    const transfer = this.#transfers.get(request)
+    if (transfer === undefined) return
+    const { from } = transfer
+    if (from === null && transfer.flow !== undefined) this.originLink.cancel(transfer.flow)
+    if (from !== null) {
+      this.#world.send(this, from, REQUEST_BYTES, () => {
+        if (transfer.ask === undefined) return
+        from.event({ type: 'askCancelled', ask: transfer.ask })
+        from.#endServing(transfer.ask, 'failed')
+      })
+    }
+    this.#end(transfer, 'cancelled')
+  }
+
+  #refuse(ask: AskId, reason: FailReason): void {
+    const served = this.#served.get(ask)
+    this.#served.delete(ask)
+    if (served === undefined) return
+    const { client, transfer } = served
+    this.#world.send(this, client, 16, () => client.#end(transfer, reason))
+  }
+
+  /** Closes an ask that is being served; one that still waits was taken out by askCancelled. */
+  #endServing(ask: AskId, outcome: 'sent' | 'failed'): void {
+    const served = this.#served.get(ask)
+    if (served === undefined) return
+    this.#served.delete(ask)
+    if (served.flow === undefined) return
+    this.up.cancel(served.flow)
+    this.event({ type: 'chunkServed', ask, outcome })
+  }
+}

@@ -1,0 +1,207 @@
+// N production schedulers under one virtual clock. Between nodes pass only the messages that the exchange would encode;
+// they and the payload use the links. The origin counts every byte that leaves it.
+
+import { Bitfield } from '../../src/base/bitfield.ts'
+import { type PeerId, peerId } from '../../src/base/ids.ts'
+import { mix32, Prng } from '../../src/base/prng.ts'
+import { type Limits, parseLimits } from '../../src/swarm/limits.ts'
+import { Checks } from './checkers.ts'
+import { VirtualClock } from './clock.ts'
+import { mustFinish } from './faults.ts'
+import { ReceivingLink } from './links.ts'
+import { SimNode } from './node.ts'
+
+export interface NodeSpec {
+  /** Bytes per ms. */
+  readonly down: number
+  readonly up: number
+  /** 0: does not read the origin. */
+  readonly origin: number
+  /** Holds everything at start. */
+  readonly source?: boolean
+  readonly joinAtMs?: number
+  readonly crashAtMs?: number
+  readonly behaviour?: 'honest' | 'liar' | 'silent' | 'corrupt'
+}
+
+export interface WorldSpec {
+  readonly seed: number
+  readonly chunkBytes: readonly number[]
+  readonly nodes: readonly NodeSpec[]
+  readonly mode?: 'auto' | 'once' | 'never'
+  readonly copiesMax?: number | 'unlimited'
+  /** Bytes per ms for all nodes together. */
+  readonly originTotal?: number
+  /** Origin requests of a node are served first come, first served, as a limiter on the node does. */
+  readonly originInOrder?: boolean
+  readonly delayUs?: number
+  readonly blockBytes?: number
+  /** Neighbours that each node dials; without it everyone knows everyone. */
+  readonly dials?: number
+  readonly limits?: Readonly<Record<string, number>>
+  readonly untilMs?: number
+}
+
+export interface WorldResult {
+  readonly seed: number
+  /** When the last surviving honest node had everything stored, in ms; the time at which it gave up when stalled. */
+  readonly ms: number
+  readonly stalled: boolean
+  readonly unfinished: readonly number[]
+  /** Bytes that left the origin, in units of the snapshot. */
+  readonly originCopies: number
+  /** Encoded bytes received twice or thrown away, as a part of all payload. */
+  readonly wastedShare: number
+  readonly controlShare: number
+  readonly steps: number
+  readonly traceHash: number
+  /** Peers that were dropped, by the index of the node, with how many others dropped it. */
+  readonly dropped: ReadonlyMap<number, number>
+}
+
+/** First byte from the origin, and the rate of one of its connections (bytes per ms), as R2 shows them. */
+export const ORIGIN_FIRST_BYTE_US = 44_000
+export const ORIGIN_CONNECTION_RATE = 40_000
+/** A run that takes longer has stalled, in virtual ms. */
+const UNTIL_MS = 3_600_000
+/** From a crash to the moment when neighbours notice. */
+const CRASH_NOTICED_US = 200_000
+
+export class World {
+  readonly spec: WorldSpec
+  readonly clock = new VirtualClock()
+  readonly checks: Checks
+  readonly limits: Limits
+  readonly nodes: readonly SimNode[]
+  readonly delayUs: number
+  readonly blockBytes: number
+  readonly totalBytes: number
+  readonly originTotalLink: ReceivingLink | undefined
+  controlBytes = 0
+  payloadBytes = 0
+  wastedBytes = 0
+  steps = 0
+  traceHash = 0
+  readonly dropped = new Map<number, number>()
+  readonly #random: Prng
+
+  constructor(spec: WorldSpec) {
+    this.spec = spec
+    this.#random = new Prng(spec.seed)
+    this.limits = parseLimits(spec.limits)
+    this.delayUs = spec.delayUs ?? 1000
+    this.blockBytes = spec.blockBytes ?? 262_144
+    this.totalBytes = spec.chunkBytes.reduce((sum, bytes) => sum + bytes, 0)
+    this.checks = new Checks(spec.seed, this.limits)
+    this.originTotalLink = spec.originTotal === undefined ? undefined : new ReceivingLink(this.clock, spec.originTotal)
+    this.nodes = spec.nodes.map((node, index) => new SimNode(this, index, nodeId(index), node))
+  }
+
+  run(): WorldResult {
+    for (const node of this.nodes) {
+      this.clock.at((node.spec.joinAtMs ?? 0) * 1000, () => this.#join(node))
+      const { crashAtMs } = node.spec
+      if (crashAtMs !== undefined) this.clock.at(crashAtMs * 1000, () => this.#crash(node))
+    }
+    const untilUs = (this.spec.untilMs ?? UNTIL_MS) * 1000
+    while (this.#anyUnfinished() && this.clock.now < untilUs && this.clock.advance()) {
+      // Each turn runs what is next.
+    }
+    return this.#result()
+  }
+
+  find(id: PeerId): SimNode | undefined {
+    return this.nodes.find((node) => node.id === id)
+  }
+
+  /** Folds a number into the hash of everything that the schedulers ordered. */
+  trace(value: number): void {
+    this.traceHash = mix32(this.traceHash, value >>> 0, Math.floor(value / 2 ** 32))
+  }
+
+  /** Sends a message of `bytes` from one node to another over their links. */
+  send(from: SimNode, to: SimNode, bytes: number, deliver: () => void): void {
+    this.controlBytes += bytes
+    const us = from.up.takeSmall(bytes) + this.delayUs + to.down.takeSmall(bytes)
+    this.clock.after(us, () => {
+      if (from.alive && to.alive && to.isConnected(from)) deliver()
+    })
+  }
+
+  connect(first: SimNode, second: SimNode): void {
+    if (first === second || first.isConnected(second) || !first.alive || !second.alive) return
+    first.connect(second)
+    second.connect(first)
+  }
+
+  #join(node: SimNode): void {
+    node.start()
+    const others = this.nodes.filter((other) => other !== node && other.alive)
+    const { dials } = this.spec
+    if (dials === undefined) {
+      for (const other of others) this.connect(node, other)
+      return
+    }
+    // Dialling waits until those that join in the same moment are there.
+    this.clock.after(1000, () => this.dialSome(node, dials))
+  }
+
+  /** Connects a node to `count` random others that it is not connected to. */
+  dialSome(node: SimNode, count: number): void {
+    const others = this.nodes.filter((other) => other !== node && other.alive && !node.isConnected(other))
+    for (let dialled = 0; dialled < count && others.length > 0; dialled++) {
+      const [other] = others.splice(this.#random.below(others.length), 1)
+      if (other !== undefined) this.connect(node, other)
+    }
+  }
+
+  #crash(node: SimNode): void {
+    node.crash()
+    this.clock.after(CRASH_NOTICED_US, () => {
+      for (const other of this.nodes) if (other.isConnected(node)) other.disconnected(node)
+    })
+  }
+
+  #anyUnfinished(): boolean {
+    return this.nodes.some((node) => !node.complete && mustFinish(node.spec))
+  }
+
+  #unfinished(): number[] {
+    return this.nodes.filter((node) => !node.complete && mustFinish(node.spec)).map((node) => node.index)
+  }
+
+  #result(): WorldResult {
+    const unfinished = this.#unfinished()
+    const originBytes = this.nodes.reduce((sum, node) => sum + node.originLink.sentBytes, 0)
+    return {
+      seed: this.spec.seed,
+      ms: this.clock.now / 1000,
+      stalled: unfinished.length > 0,
+      unfinished,
+      originCopies: originBytes / this.totalBytes,
+      wastedShare: this.wastedBytes / Math.max(1, this.payloadBytes),
+      controlShare: this.controlBytes / Math.max(1, this.payloadBytes),
+      steps: this.steps,
+      traceHash: this.traceHash,
+      dropped: this.dropped,
+    }
+  }
+}
+
+/** `count` nodes alike. */
+export function nodes(count: number, spec: NodeSpec): NodeSpec[] {
+  return Array.from({ length: count }, () => spec)
+}
+
+/** `count` chunks of `bytes` each. */
+export function chunks(count: number, bytes: number): number[] {
+  return new Array<number>(count).fill(bytes)
+}
+
+function nodeId(index: number): PeerId {
+  return peerId(`12D3KooWSimulated${String(index).padStart(6, '0')}`)
+}
+
+export function fieldOf(size: number, full: boolean): Bitfield {
+  return full ? Bitfield.full(size) : new Bitfield(size)
+}

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { chunkIndex, peerId } from '../../src/base/ids.ts'
+import { Prng } from '../../src/base/prng.ts'
+import type { Claim } from '../../src/swarm/events.ts'
+import { parseLimits } from '../../src/swarm/limits.ts'
+import { CLAIMED, HELD_BY_STRANGER, OriginLeases } from '../../src/swarm/origin-leases.ts'
+import { outranks } from '../../src/swarm/rendezvous.ts'
+
+const SELF = peerId('self')
+const OTHER = peerId('other')
+const SECOND_US = 1_000_000
+
+function leasesOf(chunkCount: number): OriginLeases {
+  const leases = new OriginLeases(SELF, chunkCount, parseLimits(), new Prng(1))
+  for (let chunk = 0; chunk < chunkCount; chunk++) leases.place(chunk, true, chunk === 2, 0)
+  return leases
+}
+
+function word(sequence: number, change: Partial<Claim> = {}): Claim {
+  return {
+    holder: OTHER,
+    sequence,
+    chunk: chunkIndex(0),
+    state: 'pulling',
+    timeToLiveMs: 5_000,
+    originRate: 0,
+    hops: 0,
+    ...change,
+  }
+}
+
+describe('OriginLeases', () => {
+  it('offers our share first, then what nobody has taken, then nothing', () => {
+    const leases = leasesOf(4)
+    leases.hear(word(1, { chunk: chunkIndex(0) }), true, 0)
+    leases.place(0, true, false, 0)
+    assert.equal(leases.freeCount, 3)
+    assert.equal(leases.pickFree(), 2)
+    leases.place(2, false, true, 0)
+    assert.ok([1, 3].includes(leases.pickFree() ?? -1))
+    leases.place(1, false, false, 0)
+    leases.place(3, false, false, 0)
+    assert.equal(leases.pickFree(), undefined)
+  })
+
+  it('respects a claim until it expires, and longer when it is refreshed', () => {
+    const leases = leasesOf(1)
+    leases.hear(word(1), true, 0)
+    leases.place(0, true, true, 0)
+    assert.deepEqual(leases.expired(4 * SECOND_US), [])
+    leases.hear(word(2), true, 4 * SECOND_US)
+    assert.deepEqual(leases.expired(8 * SECOND_US), [])
+    assert.deepEqual(leases.expired(9 * SECOND_US), [0])
+    leases.place(0, true, true, 9 * SECOND_US)
+    assert.equal(leases.pickFree(), 0)
+  })
+
+  it('hears each word once and never lets an old word undo a newer one', () => {
+    const leases = leasesOf(1)
+    assert.equal(leases.hear(word(5, { state: 'held', timeToLiveMs: 0 }), true, 0), true)
+    assert.equal(leases.hear(word(5, { state: 'held', timeToLiveMs: 0 }), true, 0), false)
+    assert.equal(leases.hear(word(4), true, 0), true)
+    leases.place(0, true, true, 0)
+    assert.equal(
+      leases.search(HELD_BY_STRANGER, () => true),
+      0,
+    )
+  })
+
+  it('takes a dropped word as the end of a claim', () => {
+    const leases = leasesOf(1)
+    leases.hear(word(1), true, 0)
+    leases.hear(word(2, { state: 'dropped', timeToLiveMs: 0 }), true, 0)
+    leases.place(0, true, true, 0)
+    assert.equal(leases.pickFree(), 0)
+  })
+
+  it('forgets what a lost neighbour held at once and what it pulled after a grace', () => {
+    const leases = leasesOf(2)
+    leases.hear(word(1), true, 0)
+    leases.hear(word(2, { chunk: chunkIndex(1), state: 'held', timeToLiveMs: 0 }), true, 0)
+    assert.deepEqual(leases.forgetHolder(OTHER, 0), [0, 1])
+    for (const chunk of [0, 1]) leases.place(chunk, true, true, 0)
+    assert.equal(leases.freeCount, 1)
+    assert.equal(leases.pickFree(), 1)
+    assert.deepEqual(leases.expired(SECOND_US), [0])
+  })
+
+  it('never offers what the origin does not have', () => {
+    const leases = leasesOf(1)
+    leases.absent.add(0)
+    leases.place(0, true, true, 0)
+    assert.equal(leases.freeCount, 0)
+  })
+
+  it('numbers its words, tells the end of a lease once, and refreshes at half time', () => {
+    const leases = leasesOf(1)
+    const taken = leases.take(0, 1_000, 4_000, 0)
+    assert.deepEqual([taken.sequence, taken.state, taken.timeToLiveMs], [1, 'pulling', 12_000])
+    assert.equal(leases.refresh(0, 1_000, 5 * SECOND_US), undefined)
+    assert.equal(leases.refresh(0, 1_000, 6 * SECOND_US)?.sequence, 2)
+    assert.equal(leases.current(1_000).length, 1)
+    assert.equal(leases.end(0, 'held')?.state, 'held')
+    assert.equal(leases.end(0, 'held'), undefined)
+    assert.equal(leases.refresh(0, 1_000, 60 * SECOND_US), undefined)
+  })
+
+  it('keeps the time to live between its limits and long while the rate is unknown', () => {
+    const leases = leasesOf(3)
+    assert.equal(leases.take(0, 0, 0, 0).timeToLiveMs, 10_000)
+    assert.equal(leases.take(1, 1, 1, 0).timeToLiveMs, 2_000)
+    assert.equal(leases.take(2, 1, 1_000_000, 0).timeToLiveMs, 60_000)
+  })
+
+  it('lets words travel far only at first and now and then while it knows no stranger', () => {
+    const leases = leasesOf(100)
+    const hops = Array.from({ length: 24 }, (_, chunk) => leases.take(chunk, 0, 0, 0).hops)
+    assert.deepEqual(
+      hops.map((count) => count > 0),
+      hops.map((_, index) => index <= 8 || index === 16),
+    )
+    leases.hear(word(1), true, 0)
+    leases.setStrangers(() => false)
+    assert.ok(leases.take(30, 0, 0, 0).hops > 0)
+    leases.setStrangers(() => true)
+    assert.equal(leases.take(31, 0, 0, 0).hops, 0)
+  })
+
+  it('settles a double pull the same way on both sides', () => {
+    const ours = new OriginLeases(SELF, 1, parseLimits(), new Prng(1))
+    const theirs = new OriginLeases(OTHER, 1, parseLimits(), new Prng(2))
+    for (const [ourRate, theirRate] of [
+      [0, 0],
+      [1000, 1900],
+      [1000, 2000],
+      [2000, 1000],
+      [0, 5000],
+    ] as const) {
+      const weYield = ours.yieldsTo(word(1, { originRate: theirRate }), ourRate)
+      const theyYield = theirs.yieldsTo(word(1, { holder: SELF, originRate: ourRate }), theirRate)
+      assert.notEqual(weYield, theyYield)
+    }
+    assert.equal(ours.yieldsTo(word(1), 0), outranks(OTHER, SELF, 0))
+    assert.equal(ours.yieldsTo(word(1, { originRate: 2000 }), 1000), true)
+  })
+
+  it('bounds the words about one chunk and the holders that it knows', () => {
+    const limits = parseLimits({ claimHoldersMax: 3, claimsPerChunkMax: 2 })
+    const leases = new OriginLeases(SELF, 1, limits, new Prng(1))
+    const heard = ['a', 'b', 'c', 'd'].map((name) => leases.hear(word(1, { holder: peerId(name) }), true, 0))
+    assert.deepEqual(heard, [true, true, true, false])
+    leases.place(0, true, true, 0)
+    let words = 0
+    leases.search(CLAIMED, () => {
+      words++
+      return true
+    })
+    assert.equal(words, 2)
+  })
+})

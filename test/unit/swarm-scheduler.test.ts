@@ -1,0 +1,334 @@
+import assert from 'node:assert/strict'
+import { askId, chunkIndex, peerId, requestId } from '../../src/base/ids.ts'
+import type { Action } from '../../src/swarm/events.ts'
+import { outranks } from '../../src/swarm/rendezvous.ts'
+import { ANN, Bench, BOB, CHUNK_BYTES, claim, first, SELF } from '../support/scheduler-bench.ts'
+
+describe('the scheduler', () => {
+  it('asks for a wake at once, and a complete node for none', () => {
+    const bench = new Bench({ chunks: 2, held: [0, 1] })
+    assert.equal(bench.scheduler.nextDeadline(), 0)
+    assert.deepEqual(
+      bench.step({ type: 'wake' }).map((action) => action.type),
+      ['complete'],
+    )
+    assert.equal(bench.scheduler.nextDeadline(), null)
+  })
+
+  it('reads everything from the origin when it is alone, and says complete once, after the last chunk is stored', () => {
+    const bench = new Bench({ chunks: 5, origin: { mode: 'auto' } })
+    bench.step({ type: 'wake' })
+    for (let done = 0; done < 5; done++) bench.deliver(first(bench.asked('origin').slice(done)).request)
+    assert.equal(new Set(bench.asked('origin').map((action) => action.chunk)).size, 5)
+    assert.equal(bench.all('complete').length, 0)
+    for (let chunk = 0; chunk < 5; chunk++) bench.step({ type: 'chunkStored', chunk: chunkIndex(chunk) })
+    bench.step({ type: 'chunkStored', chunk: chunkIndex(0) })
+    assert.equal(bench.all('complete').length, 1)
+    assert.equal(bench.scheduler.status().chunksStored, 5)
+  })
+
+  it('never reads chunks from the origin in mode never', () => {
+    const bench = new Bench({ origin: { mode: 'never' } })
+    bench.step({ type: 'wake' })
+    bench.up(ANN, [])
+    bench.wait(60_000)
+    assert.equal(bench.asked('origin').length, 0)
+  })
+
+  it('reads from the origin what nobody holds or pulls, and asks peers for the rest', () => {
+    const bench = new Bench({ chunks: 4, limits: { originRequestsFirst: 4 } })
+    bench.up(ANN, [0])
+    bench.up(BOB, [])
+    // The origin was taken for all four before Ann came; with hardly a byte of it here, Ann's chunk is asked of her.
+    const cancelled = bench.all('cancelRequest').map((action) => action.request)
+    const given = bench.asked('origin').find((action) => action.request === cancelled[0])
+    for (const request of cancelled) bench.step({ type: 'requestFailed', request, reason: 'cancelled' })
+    assert.ok(given === undefined || given.chunk === 0)
+    assert.deepEqual(
+      bench.asked(ANN).map((action) => action.chunk),
+      [0],
+    )
+  })
+
+  it('leaves a chunk that another pulls alone until the claim expires', () => {
+    const bench = new Bench({ chunks: 1, origin: { readable: false } })
+    bench.up(ANN, [])
+    bench.step({ type: 'claimsHeard', from: ANN, claims: [claim({ timeToLiveMs: 3_000 })] })
+    bench.step({ type: 'originChanged', readable: true })
+    bench.wait(2_900)
+    assert.equal(bench.asked('origin').length, 0)
+    bench.wait(500)
+    assert.equal(bench.asked('origin').length, 1)
+  })
+
+  it('waits for a chunk that a stranger holds, but not for ever', () => {
+    const bench = new Bench({ chunks: 1, origin: { readable: false } })
+    bench.up(ANN, [])
+    const word = claim({ holder: peerId('stranger'), state: 'held', timeToLiveMs: 0, hops: 3 })
+    bench.step({ type: 'claimsHeard', from: ANN, claims: [word] })
+    bench.step({ type: 'originChanged', readable: true })
+    bench.wait(9_500)
+    assert.equal(bench.asked('origin').length, 0)
+    bench.wait(1_000)
+    assert.equal(bench.asked('origin').length, 1)
+  })
+
+  it('passes a new word on once, with a hop less and not to where it came from', () => {
+    const bench = new Bench({ origin: { readable: false } })
+    bench.up(ANN, [])
+    bench.up(BOB, [])
+    const word = claim({ holder: peerId('stranger'), hops: 2 })
+    bench.step({ type: 'claimsHeard', from: ANN, claims: [word] })
+    bench.step({ type: 'claimsHeard', from: BOB, claims: [word] })
+    const told = bench.all('tellClaims', bench.wait(100))
+    assert.deepEqual(told, [{ type: 'tellClaims', claims: [{ ...word, hops: 1 }], to: [BOB] }])
+  })
+
+  it('gives up a pull to the one that ranks first, unless half of it is here', () => {
+    for (const received of [0, CHUNK_BYTES / 2]) {
+      const bench = new Bench({ chunks: 20, limits: { originRequestsFirst: 20 } })
+      bench.step({ type: 'wake' })
+      bench.up(ANN, [])
+      const pulls = bench.asked('origin')
+      assert.equal(pulls.length, 20)
+      for (const { request } of pulls) bench.step({ type: 'requestProgress', request, bytes: received })
+      const claims = pulls.map(({ chunk }, index) => claim({ chunk, sequence: index + 1 }))
+      bench.step({ type: 'claimsHeard', from: ANN, claims })
+      const lost = received === 0 ? pulls.filter(({ chunk }) => outranks(ANN, SELF, chunk)) : []
+      assert.deepEqual(
+        bench.all('cancelRequest').map((action) => action.request),
+        lost.map((action) => action.request),
+      )
+    }
+  })
+
+  it('claims what it pulls to all neighbours, and says held or dropped at the end', () => {
+    const bench = new Bench({ chunks: 2, limits: { originRequestsFirst: 2 } })
+    bench.up(ANN, [])
+    bench.up(BOB, [])
+    const [one, two] = bench.asked('origin')
+    assert.ok(one !== undefined && two !== undefined)
+    bench.deliver(one.request)
+    bench.step({ type: 'requestFailed', request: two.request, reason: 'broken' })
+    bench.wait(50)
+    const told = bench.all('tellClaims').flatMap((action) => action.claims.map((word) => [word.chunk, word.state]))
+    assert.ok(told.some(([chunk, state]) => chunk === one.chunk && state === 'pulling'))
+    assert.ok(told.some(([chunk, state]) => chunk === one.chunk && state === 'held'))
+    assert.ok(told.some(([chunk, state]) => chunk === two.chunk && state === 'dropped'))
+    assert.deepEqual(first(bench.all('tellHave')).chunks, [one.chunk])
+  })
+
+  it('asks more of the origin as it shows its speed, within the limits', () => {
+    const bench = new Bench({ chunks: 200, limits: { originRequestsMax: 6 } })
+    bench.step({ type: 'wake' })
+    assert.equal(bench.scheduler.status().originRequestsOpen, 1)
+    for (let round = 0; round < 40; round++) bench.deliver(first(bench.asked('origin').slice(round)).request, 25)
+    assert.equal(bench.scheduler.status().originRequestsOpen, 6)
+  })
+
+  it('backs off from an origin that fails, and comes back by itself', () => {
+    const bench = new Bench({ chunks: 4 })
+    bench.step({ type: 'wake' })
+    const waits: number[] = []
+    for (let round = 0; round < 4; round++) {
+      const pull = first(bench.asked('origin').slice(-1))
+      bench.step({ type: 'requestFailed', request: pull.request, reason: 'unavailable' })
+      const before = bench.asked('origin').length
+      let ms = 0
+      while (bench.asked('origin').length === before && ms < 60_000) {
+        bench.wait(10)
+        ms += 10
+      }
+      waits.push(ms)
+    }
+    assert.deepEqual(waits, [200, 400, 800, 1600])
+  })
+
+  it('reports what neither origin nor peers have as unobtainable, until a peer has it', () => {
+    const bench = new Bench({ chunks: 1 })
+    bench.step({ type: 'wake' })
+    bench.step({ type: 'requestFailed', request: first(bench.asked('origin')).request, reason: 'missing' })
+    assert.deepEqual(bench.scheduler.status().unobtainable, [0])
+    bench.wait(60_000)
+    assert.equal(bench.asked('origin').length, 1)
+    bench.up(ANN, [0])
+    assert.deepEqual(bench.scheduler.status().unobtainable, [])
+    assert.equal(bench.asked(ANN).length, 1)
+  })
+
+  it('takes an origin that sends wrong bytes three times for one that does not have the chunk', () => {
+    const bench = new Bench({ chunks: 1 })
+    bench.step({ type: 'wake' })
+    for (let round = 0; round < 3; round++) {
+      const { request } = first(bench.asked('origin').slice(round))
+      bench.step({ type: 'requestFailed', request, reason: 'corrupt' })
+    }
+    assert.equal(bench.asked('origin').length, 3)
+    assert.deepEqual(bench.scheduler.status().unobtainable, [0])
+  })
+
+  it('drops a peer that sent wrong bytes twice, and does not take it back', () => {
+    const bench = new Bench({ origin: { mode: 'never' } })
+    bench.up(ANN, 'all')
+    for (const { request } of bench.asked(ANN).slice(0, 2)) {
+      bench.step({ type: 'requestFailed', request, reason: 'corrupt' })
+    }
+    assert.deepEqual(bench.all('dropPeer'), [{ type: 'dropPeer', peer: ANN, reason: 'corrupt' }])
+    bench.step({ type: 'peerDown', peer: ANN })
+    bench.up(ANN, 'all')
+    assert.equal(bench.all('dropPeer').length, 2)
+    assert.equal(bench.scheduler.status().peers.length, 0)
+  })
+
+  it('drops a peer that again and again does not have what it claims', () => {
+    const bench = new Bench({ chunks: 30, origin: { mode: 'never' } })
+    bench.up(ANN, 'all')
+    for (let round = 0; round < 8; round++) {
+      const { request } = first(bench.asked(ANN).slice(round))
+      bench.step({ type: 'requestFailed', request, reason: 'missing' })
+    }
+    assert.deepEqual(bench.all('dropPeer'), [{ type: 'dropPeer', peer: ANN, reason: 'lying' }])
+    assert.equal(new Set(bench.asked(ANN).map((action) => action.chunk)).size, bench.asked(ANN).length)
+  })
+
+  it('leaves a busy peer alone for a short while', () => {
+    const bench = new Bench({ chunks: 1, origin: { mode: 'never' } })
+    bench.up(ANN, 'all')
+    bench.step({ type: 'requestFailed', request: first(bench.asked(ANN)).request, reason: 'busy' })
+    bench.wait(49)
+    assert.equal(bench.asked(ANN).length, 1)
+    bench.wait(1)
+    assert.equal(bench.asked(ANN).length, 2)
+  })
+
+  it('moves a request away from a peer that stalls, and gives that peer one chance at a time', () => {
+    const bench = new Bench({ chunks: 4, origin: { mode: 'never' } })
+    bench.up(ANN, 'all')
+    const stalled = bench.asked(ANN).map((action) => action.request)
+    assert.equal(stalled.length, 2)
+    bench.up(BOB, [])
+    bench.wait(10_300)
+    assert.deepEqual(
+      bench.all('cancelRequest').map((action) => action.request),
+      stalled,
+    )
+    for (const request of stalled) bench.step({ type: 'requestFailed', request, reason: 'cancelled' })
+    bench.wait(3_000)
+    assert.equal(bench.asked(ANN).length, 3)
+    const chance = first(bench.asked(ANN).slice(2))
+    bench.deliver(chance.request)
+    assert.equal(bench.asked(ANN).length, 5)
+  })
+
+  it('cancels the slower of two requests for one chunk when the first arrives', () => {
+    const bench = new Bench({ chunks: 3, origin: { mode: 'never' } })
+    bench.up(ANN, 'all')
+    const [one, two] = bench.asked(ANN)
+    assert.ok(one !== undefined && two !== undefined)
+    bench.deliver(one.request)
+    const slow = bench.asked(ANN).filter((action) => action.request !== one.request)
+    assert.equal(slow.length, 2)
+    // Bob has both chunks that Ann does not bring.
+    bench.up(BOB, 'all')
+    bench.wait(3_000)
+    const doubled = bench.asked(BOB)
+    assert.ok(doubled.length > 0)
+    const { chunk, request } = first(doubled)
+    const actions = bench.deliver(request)
+    const loser = slow.find((action) => action.chunk === chunk)
+    assert.deepEqual(
+      bench.all('cancelRequest', actions).map((action) => action.request),
+      [loser?.request],
+    )
+    // The loser arrives all the same: legal, and nothing is counted twice.
+    bench.step({ type: 'chunkVerified', request: loser?.request ?? requestId(0) })
+    assert.equal(bench.scheduler.status().chunksHeld, 2)
+  })
+
+  it('asks for no more than the memory holds until chunks are stored', () => {
+    const bench = new Bench({
+      chunks: 10,
+      limits: { memoryBytesMax: 2 ** 20, requestsPerPeerMin: 4 },
+      origin: { mode: 'never' },
+    })
+    bench.up(ANN, 'all')
+    assert.equal(bench.asked(ANN).length, 1)
+    const { request, chunk } = first(bench.asked(ANN))
+    bench.deliver(request)
+    assert.equal(bench.asked(ANN).length, 1)
+    bench.step({ type: 'chunkStored', chunk })
+    assert.equal(bench.asked(ANN).length, 2)
+  })
+
+  it('serves what it holds, refuses what it does not, and closes for business when it stops', () => {
+    const bench = new Bench({ chunks: 4, held: [1], origin: { mode: 'never' } })
+    bench.up(ANN, [])
+    const ask = (id: number, chunk: number): readonly Action[] =>
+      bench.step({ type: 'chunkAsked', peer: ANN, ask: askId(id), chunk: chunkIndex(chunk) })
+    assert.deepEqual(ask(1, 1), [{ type: 'serveChunk', ask: 1, chunk: 1, peer: ANN }])
+    assert.deepEqual(ask(2, 0), [{ type: 'refuseAsk', ask: 2, reason: 'missing' }])
+    assert.deepEqual(ask(3, 4000), [{ type: 'refuseAsk', ask: 3, reason: 'missing' }])
+    assert.deepEqual(bench.step({ type: 'stop' }), [{ type: 'tellStatus', progress: 'leaving', to: [ANN] }])
+    assert.deepEqual(ask(4, 1), [{ type: 'refuseAsk', ask: 4, reason: 'stopping' }])
+    assert.deepEqual(bench.step({ type: 'stop' }), [])
+  })
+
+  it('offers a chunk as soon as it is verified, before it is stored', () => {
+    const bench = new Bench({ chunks: 1 })
+    bench.up(ANN, [])
+    const { request, chunk } = first(bench.asked('origin'))
+    bench.deliver(request)
+    const actions = bench.step({ type: 'chunkAsked', peer: ANN, ask: askId(1), chunk })
+    assert.equal(bench.all('serveChunk', actions).length, 1)
+  })
+
+  it('wants a lost chunk again and refuses those who wait for it', () => {
+    const bench = new Bench({ chunks: 2, held: [0, 1], limits: { uploadSlots: 1 }, origin: { readable: true } })
+    bench.up(ANN, [])
+    for (const id of [1, 2]) bench.step({ type: 'chunkAsked', peer: ANN, ask: askId(id), chunk: chunkIndex(0) })
+    const actions = bench.step({ type: 'chunkLost', chunk: chunkIndex(0) })
+    assert.deepEqual(bench.all('refuseAsk', actions), [{ type: 'refuseAsk', ask: 2, reason: 'missing' }])
+    assert.deepEqual(
+      bench.asked('origin').map((action) => action.chunk),
+      [0],
+    )
+  })
+
+  it('looks for peers at once, at intervals, and when one is lost, but not when it is complete', () => {
+    const bench = new Bench({ chunks: 1, origin: { readable: false } })
+    bench.step({ type: 'wake' })
+    bench.wait(11_000)
+    assert.equal(bench.all('findPeers').length, 3)
+    bench.up(ANN, [])
+    bench.step({ type: 'peerDown', peer: ANN })
+    assert.equal(bench.all('findPeers').length, 4)
+  })
+
+  it('tells a new neighbour its live claims, its last chunks and that it is done', () => {
+    const bench = new Bench({ chunks: 2 })
+    bench.step({ type: 'wake' })
+    bench.deliver(first(bench.asked('origin')).request)
+    const greeted = bench.up(ANN, [])
+    assert.equal(bench.all('tellHave', greeted).length, 1)
+    assert.equal(bench.all('tellClaims', greeted)[0]?.claims[0]?.state, 'pulling')
+    const done = new Bench({ chunks: 1, held: [0] })
+    done.step({ type: 'wake' })
+    assert.deepEqual(done.up(ANN, []), [{ type: 'tellStatus', progress: 'done', to: [ANN] }])
+  })
+
+  it('gives the same actions for the same events and seed, and others for another seed', () => {
+    const play = (seed: number): string => {
+      const bench = new Bench({ chunks: 50, seed })
+      bench.up(ANN, 'all')
+      bench.up(BOB, [])
+      for (let round = 0; round < 30; round++) {
+        const open = bench.all('requestChunk')[round]
+        if (open !== undefined) bench.deliver(open.request)
+      }
+      bench.wait(5_000)
+      return JSON.stringify(bench.actions)
+    }
+    assert.equal(play(1), play(1))
+    assert.notEqual(play(1), play(2))
+  })
+})
