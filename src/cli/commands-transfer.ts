@@ -6,19 +6,26 @@ import { SwarmError } from '../base/errors.ts'
 import { joinDirectory } from '../node/join-directory.ts'
 import type { NodeEvent } from '../node/join-events.ts'
 import { resolveTarget } from '../node/join-target.ts'
-import { MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN, UPLOADS_DEFAULT, UPLOADS_MAX } from '../node/limits.ts'
+import {
+  CHUNK_BYTES_DEFAULT,
+  CHUNK_BYTES_MAX,
+  CHUNK_BYTES_MIN,
+  MEMORY_BYTES_DEFAULT,
+  MEMORY_BYTES_MIN,
+  UPLOADS_DEFAULT,
+  UPLOADS_MAX,
+} from '../node/limits.ts'
 import type { LingerPolicy } from '../node/linger.ts'
 import { openTrace } from '../node/machine.ts'
 import type { PeeringOptions } from '../node/peering.ts'
 import { pushDirectory, seedDirectory } from '../node/source-commands.ts'
-import { CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN } from '../snapshot/limits.ts'
 import { type Context, makeContext, requireStore } from './context.ts'
 import { showPlan } from './dry-run.ts'
 import { ProgressView } from './progress.ts'
 import { showResult } from './results.ts'
 import { collect, countParser, parseBytes, parseCopies, parseDurationMs, parseLinger, sizeParser } from './values.ts'
 
-const LISTEN_DEFAULT = '/ip4/0.0.0.0/tcp/4001'
+export const LISTEN_DEFAULT = '/ip4/0.0.0.0/tcp/4001'
 const DEVICES = ['auto', 'cpu', 'cuda']
 
 interface NetworkFlags {

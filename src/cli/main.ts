@@ -4,6 +4,8 @@
 import { Command, CommanderError, Option } from 'commander'
 import { SwarmError } from '../base/errors.ts'
 import { AGENT_VERSION } from '../node/swarm-session.ts'
+import { addDemoCommand } from './command-demo.ts'
+import { addDoctorCommand } from './command-doctor.ts'
 import { addLookCommands } from './commands-look.ts'
 import { addTransferCommands } from './commands-transfer.ts'
 import { Output } from './output.ts'
@@ -29,6 +31,8 @@ function makeProgram(): Command {
     .exitOverride()
   addTransferCommands(program)
   addLookCommands(program)
+  addDoctorCommand(program)
+  addDemoCommand(program)
   for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => undefined })
   return program
 }

@@ -3,54 +3,43 @@
 // reference only: store or peer -> check -> files.
 
 import { Bitfield } from '../base/bitfield.ts'
-import { invariant, isSwarmError, SwarmError, unreachable } from '../base/errors.ts'
-import { hashToId } from '../base/hash.ts'
+import { invariant, isSwarmError, type SwarmError, unreachable } from '../base/errors.ts'
 import { askId, type ChunkIndex, chunkIndex, micros, type PeerId, type RequestId } from '../base/ids.ts'
 import type { Slab, SlabPool } from '../base/slab-pool.ts'
-import type { Ask, Exchange } from '../exchange/exchange.ts'
+import type { Ask } from '../exchange/exchange.ts'
 import type { PeerMessage } from '../exchange/messages.ts'
 import type { ChunkKeeper } from '../restore/chunk-keeper.ts'
-import { chunkKey } from '../snapshot/object-keys.ts'
-import type { ObjectStore } from '../store/object-store.ts'
 import type { Throttle } from '../store/throttle.ts'
-import type { Action, Event, FailReason, Source } from '../swarm/events.ts'
+import type { Action, Event, Source } from '../swarm/events.ts'
 import { Scheduler } from '../swarm/scheduler.ts'
 import type { SchedulerInit } from '../swarm/swarm-state.ts'
 import type { Trace } from '../telemetry/trace.ts'
 import type { TransferCounts } from '../telemetry/transfer-counts.ts'
+import { ChunkFetcher, type ChunkFetcherInit } from './chunk-fetcher.ts'
 import type { ChunkServing } from './chunk-serving.ts'
-import type { LoadedManifest } from './manifest-objects.ts'
 
 /** Progress of a request is reported to the scheduler in pieces of this size, and at least this often. */
 const PROGRESS_BYTES = 512 * 1024
 const PROGRESS_MS = 200
 
-export interface DriverInit {
-  readonly manifest: LoadedManifest
+export interface DriverInit extends ChunkFetcherInit {
   readonly scheduler: SchedulerInit
-  readonly exchange: Exchange
   readonly serving: ChunkServing
   readonly keeper: ChunkKeeper
   readonly slabs: SlabPool
   readonly counts: TransferCounts
-  /** Where missing chunks may come from besides peers. */
-  readonly origin: ObjectStore | undefined
   /** Puts a verified chunk into its files; the scheduler's memory budget counts it until this settles. */
   readonly storeChunk: (chunk: ChunkIndex, encoded: Slab) => Promise<void>
   readonly findPeers: () => void
   readonly completed: () => void
   /** The first failure that the node cannot live with. */
   readonly failed: (error: SwarmError) => void
-  /** Limits on chunk bytes to and from peers; undefined: none. */
+  /** Limit on chunk bytes to peers; undefined: none. */
   readonly upThrottle: Throttle | undefined
-  readonly downThrottle: Throttle | undefined
-  readonly log: (text: string) => void
   readonly trace: Trace | undefined
 }
 
 interface OpenRequest {
-  readonly chunk: ChunkIndex
-  readonly from: Source
   readonly abort: AbortController
   unreported: number
   received: number
@@ -60,6 +49,7 @@ export class Driver {
   readonly #init: DriverInit
   readonly #scheduler: Scheduler
   readonly #held: Bitfield
+  readonly #fetcher: ChunkFetcher
   readonly #queue: Event[] = []
   readonly #open = new Map<RequestId, OpenRequest>()
   readonly #known = new Set<PeerId>()
@@ -69,13 +59,12 @@ export class Driver {
   #stopped = false
   #firstRequestAtMs: number | undefined
   #lastUsefulAtMs = performance.now()
-  #originFailure: SwarmError | undefined
-  #wrongChunk: SwarmError | undefined
 
   constructor(init: DriverInit) {
     this.#init = init
     this.#scheduler = new Scheduler(init.scheduler)
     this.#held = init.scheduler.held.copy()
+    this.#fetcher = new ChunkFetcher(init)
     this.#progressTimer = setInterval(() => this.#flushProgress(), PROGRESS_MS)
     this.#progressTimer.unref()
   }
@@ -100,12 +89,12 @@ export class Driver {
 
   /** Why the origin cannot be used, when that is final. */
   get originFailure(): SwarmError | undefined {
-    return this.#originFailure
+    return this.#fetcher.originFailure
   }
 
   /** The last chunk whose stored bytes were wrong. */
   get wrongChunk(): SwarmError | undefined {
-    return this.#wrongChunk
+    return this.#fetcher.wrongChunk
   }
 
   /** A peer told which chunks it has. The first such message introduces it to the scheduler. */
@@ -252,122 +241,37 @@ export class Driver {
   }
 
   async #request(request: RequestId, chunk: ChunkIndex, from: Source): Promise<void> {
-    const open: OpenRequest = { chunk, from, abort: new AbortController(), unreported: 0, received: 0 }
+    const open: OpenRequest = { abort: new AbortController(), unreported: 0, received: 0 }
     this.#open.set(request, open)
     this.#firstRequestAtMs ??= Date.now()
     const slab = this.#init.slabs.take(this.#init.manifest.chunks.encodedBytes(chunk))
     try {
-      const failure = await this.#fetch(request, open, slab)
+      const onBytes = (bytes: number): void => {
+        open.received += bytes
+        open.unreported += bytes
+        if (open.unreported >= PROGRESS_BYTES) this.#report(request, open)
+      }
+      const failure = await this.#fetcher.fetch(chunk, from, slab.bytes, open.abort.signal, onBytes)
       this.#report(request, open)
       this.#open.delete(request)
       if (failure === undefined) {
         this.#init.keeper.remember(chunk, slab)
         this.#lastUsefulAtMs = performance.now()
         this.#held.add(chunk)
+        if (from.kind === 'origin') this.#init.counts.fromStore += slab.bytes.length
+        else this.#init.counts.fromPeers += slab.bytes.length
         this.#post({ type: 'chunkVerified', request })
         await this.#store(chunk, slab)
       } else {
         this.#init.counts.wasted += open.received
+        if (failure === 'unavailable' && this.originFailure?.retry === false) {
+          this.#post({ type: 'originChanged', readable: false })
+        }
         this.#post({ type: 'requestFailed', request, reason: failure })
       }
     } finally {
       slab.release()
     }
-  }
-
-  /** Undefined when the slab holds the chunk's checked bytes. */
-  async #fetch(request: RequestId, open: OpenRequest, slab: Slab): Promise<FailReason | undefined> {
-    const onBytes = (bytes: number): void => {
-      open.received += bytes
-      open.unreported += bytes
-      if (open.unreported >= PROGRESS_BYTES) this.#report(request, open)
-    }
-    const failure =
-      open.from.kind === 'origin'
-        ? await this.#fetchFromOrigin(open, slab, onBytes)
-        : await this.#fetchFromPeer(open.from.peer, open, slab, onBytes)
-    if (failure !== undefined) return failure
-    const expected = this.#init.manifest.chunks.id(open.chunk)
-    const actual = hashToId(slab.bytes)
-    if (actual !== expected) {
-      this.#noteWrongChunk(open, expected, actual)
-      return 'corrupt'
-    }
-    if (open.from.kind === 'origin') this.#init.counts.fromStore += slab.bytes.length
-    else this.#init.counts.fromPeers += slab.bytes.length
-    return undefined
-  }
-
-  async #fetchFromOrigin(
-    open: OpenRequest,
-    slab: Slab,
-    onBytes: (bytes: number) => void,
-  ): Promise<FailReason | undefined> {
-    const { origin, manifest } = this.#init
-    invariant(origin !== undefined, 'there is no origin to ask')
-    const { signal } = open.abort
-    try {
-      await origin.getInto(chunkKey(manifest.chunks.id(open.chunk)), slab.bytes, { signal, onBytes })
-      return undefined
-    } catch (error) {
-      if (signal.aborted) return 'cancelled'
-      if (!isSwarmError(error)) throw error
-      this.#init.log(`chunk ${open.chunk} from the store: ${error.message}`)
-      if (error.code === 'objectNotFound') return 'missing'
-      if (error.code === 'integrity') {
-        // Another length than the manifest's: the object is not the chunk.
-        this.#wrongChunk = error
-        return 'corrupt'
-      }
-      this.#originFailure = error
-      if (!error.retry) this.#post({ type: 'originChanged', readable: false })
-      return 'unavailable'
-    }
-  }
-
-  async #fetchFromPeer(
-    peer: PeerId,
-    open: OpenRequest,
-    slab: Slab,
-    onBytes: (bytes: number) => void,
-  ): Promise<FailReason | undefined> {
-    const { signal } = open.abort
-    try {
-      await this.#init.downThrottle?.join().take(slab.bytes.length, signal)
-    } catch {
-      return 'cancelled'
-    }
-    const options = { signal, onBytes }
-    const outcome = await this.#init.exchange.request(peer, { chunk: open.chunk }, 0, slab.bytes, options)
-    switch (outcome.status) {
-      case 'ok':
-        return outcome.bytes === slab.bytes.length ? undefined : 'corrupt'
-      case 'stopping':
-        return 'missing'
-      case 'busy':
-      case 'missing':
-      case 'broken':
-      case 'cancelled':
-        return outcome.status
-      default:
-        return unreachable(outcome.status)
-    }
-  }
-
-  #noteWrongChunk(open: OpenRequest, expected: string, actual: string): void {
-    if (open.from.kind === 'peer') {
-      this.#init.log(
-        `chunk ${open.chunk} from peer ${open.from.peer}: hash mismatch, expected ${expected}, got ${actual}`,
-      )
-      return
-    }
-    const key = chunkKey(this.#init.manifest.chunks.id(open.chunk))
-    this.#wrongChunk = new SwarmError(
-      'integrity',
-      `chunk ${open.chunk} from ${this.#init.origin?.url}: the bytes of ${key} hash to ${actual}`,
-      { blame: 'origin', cure: 'delete that object and push the snapshot again', details: { key, expected, actual } },
-    )
-    this.#init.log(this.#wrongChunk.message)
   }
 
   async #store(chunk: ChunkIndex, slab: Slab): Promise<void> {

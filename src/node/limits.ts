@@ -1,5 +1,7 @@
 // Bounds of the hub that no single island owns.
 
+export { CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN } from '../snapshot/limits.ts'
+
 export const MIB = 1024 * 1024
 
 /** `--memory` unless given: chunk bytes in flight, being decoded and cached. */

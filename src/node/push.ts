@@ -85,6 +85,7 @@ export async function push(init: PushInit): Promise<PushResult> {
       report()
     },
   })
+  await checkReadable(snapshot)
   progress.stage = 'publishing'
   report()
   progress.uploadedBytes += await uploadManifest(store, snapshot, init.concurrency, signal)
@@ -108,6 +109,11 @@ async function chunksOf(init: PushInit, root: BuiltSnapshot['root']): Promise<Ma
     if (!damaged) throw error
   }
   return known
+}
+
+/** What joiners would refuse is refused here, before anything is published under a name. */
+async function checkReadable({ root, head, parts }: BuiltSnapshot): Promise<void> {
+  await loadManifest(root, async (id) => parts.get(id) ?? head, new Map())
 }
 
 async function holds(store: ObjectStore, chunk: Chunk, signal: AbortSignal): Promise<boolean> {
