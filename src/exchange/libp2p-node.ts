@@ -1,0 +1,106 @@
+// Builds the libp2p node under the exchange: TCP, noise, yamux and nothing else, so that no service speaks before
+// membership is proved. Limits are set for a closed swarm in which a whole rack may come from one address.
+
+import { createServer } from 'node:net'
+import { noise } from '@chainsafe/libp2p-noise'
+import type { Libp2p, PrivateKey } from '@libp2p/interface'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { createLibp2p } from 'libp2p'
+import { describeError, SwarmError, systemErrorCode } from '../base/errors.ts'
+import { parseAddress, tcpAddress } from './addresses.ts'
+import * as limits from './limits.ts'
+
+export interface NodeInit {
+  readonly privateKey: PrivateKey
+  /** Multiaddrs to listen on; empty: this node only dials. */
+  readonly listen: readonly string[]
+  /** Whether nobody asked for these addresses, so that the next free port will do. */
+  readonly listenIsDefault: boolean
+  /** Multiaddrs to tell others in addition to those listened on. */
+  readonly announce: readonly string[]
+}
+
+/**
+ * Starts a node.
+ * @throws SwarmError `usage` for an address that is none, `networkUnavailable` when it cannot listen.
+ */
+export async function startNode(init: NodeInit): Promise<Libp2p> {
+  for (const address of [...init.listen, ...init.announce]) {
+    if (parseAddress(address) !== undefined) continue
+    throw new SwarmError('usage', `not a multiaddr: ${address}`, {
+      blame: 'caller',
+      cure: 'write it like /ip4/0.0.0.0/tcp/4001',
+    })
+  }
+  const listen: string[] = []
+  for (const address of init.listen) listen.push(await freeAddress(address, init.listenIsDefault))
+  try {
+    return await createLibp2p(nodeOptions(init, listen))
+  } catch (cause) {
+    throw cannotListen(listen.join(', '), describeError(cause), cause)
+  }
+}
+
+function nodeOptions(init: NodeInit, listen: string[]): Parameters<typeof createLibp2p>[0] {
+  return {
+    privateKey: init.privateKey,
+    // `announce` would replace what the node listens on.
+    addresses: { listen, appendAnnounce: [...init.announce] },
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [
+      yamux({
+        maxInboundStreams: limits.STREAMS_PER_CONNECTION_MAX,
+        maxOutboundStreams: limits.STREAMS_PER_CONNECTION_MAX,
+        streamOptions: { maxStreamWindowSize: limits.STREAM_WINDOW_BYTES_MAX },
+      }),
+    ],
+    connectionManager: {
+      maxConnections: limits.CONNECTIONS_MAX,
+      maxIncomingPendingConnections: limits.CONNECTIONS_UNADMITTED_MAX,
+      inboundConnectionThreshold: limits.CONNECTIONS_PER_HOST_PER_SECOND_MAX,
+      maxParallelDials: limits.DIALS_PARALLEL_MAX,
+      maxDialQueueLength: limits.DIALS_WAITING_MAX,
+      maxPeerAddrsToDial: limits.ADDRESSES_PER_RECORD_MAX,
+      dialTimeout: limits.DIAL_TIMEOUT_MS,
+      addressDialTimeout: limits.ADDRESS_DIAL_TIMEOUT_MS,
+      // The exchange sorts them; it knows which are near.
+      addressSorter: () => 0,
+    },
+    // Its pings time out while this process computes, and it then drops busy connections. Links have a heartbeat.
+    connectionMonitor: { enabled: false },
+    connectionGater: { denyDialMultiaddr: () => false },
+  }
+}
+
+/** The address itself, or with `mayMove` the first one of the ports after it that is free. */
+async function freeAddress(address: string, mayMove: boolean): Promise<string> {
+  const parsed = parseAddress(address)
+  const target = parsed === undefined ? undefined : tcpAddress(parsed)
+  // Port 0, which lets the system choose, and forms that only libp2p understands need no trial.
+  if (target === undefined) return address
+  const portsTried = mayMove ? limits.LISTEN_PORTS_TRIED_MAX + 1 : 1
+  for (let port = target.port; port < target.port + portsTried && port <= 65_535; port++) {
+    const failure = await tryListen(target.host, port)
+    if (failure === undefined) return address.replace(`/tcp/${target.port}`, `/tcp/${port}`)
+    if (systemErrorCode(failure) !== 'EADDRINUSE') throw cannotListen(address, describeError(failure), failure)
+  }
+  throw cannotListen(address, 'the port is taken')
+}
+
+/** Listens and closes again; the error, if it could not. */
+function tryListen(host: string, port: number): Promise<Error | undefined> {
+  const result = Promise.withResolvers<Error | undefined>()
+  const server = createServer()
+  server.on('error', (error) => result.resolve(error))
+  server.listen({ host, port }, () => server.close(() => result.resolve(undefined)))
+  return result.promise
+}
+
+function cannotListen(where: string, why: string, cause?: unknown): SwarmError {
+  return new SwarmError('networkUnavailable', `cannot listen on ${where}: ${why}`, {
+    cure: 'free the port, or choose another one with --listen /ip4/0.0.0.0/tcp/PORT',
+    cause,
+  })
+}
