@@ -28,7 +28,7 @@ export class DemoNode {
   /** Starts `swarm ...args --json`; inherits nothing of ours but the environment. */
   constructor(name: string, args: readonly string[]) {
     this.name = name
-    const nodeArgs = ['--disable-warning=ExperimentalWarning', MAIN, ...args, '--json', '--quiet']
+    const nodeArgs = [...process.execArgv, MAIN, ...args, '--json', '--quiet']
     const child = spawn(process.execPath, nodeArgs, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     createInterface({ input: child.stdout }).on('line', (line) => this.#take(line))
