@@ -42,14 +42,17 @@ export function makeContext(command: Command): Context {
   const ending = new AbortController()
   let endsWell = false
   let interrupts = 0
-  const interrupt = (error: SwarmError): void => {
-    interrupts++
-    const code = endsWell ? 0 : error.exitCode
-    if (interrupts > 1) process.exit(code)
+  const exit = (error: SwarmError): void => process.exit(endsWell ? 0 : output.failed(error))
+  const end = (error: SwarmError): void => {
     // Whatever hangs on the way out, the process ends in time.
-    setTimeout(() => process.exit(code), SHUTDOWN_MS_MAX).unref()
+    setTimeout(() => exit(error), SHUTDOWN_MS_MAX).unref()
     if (endsWell) ending.abort()
     else failing.abort(error)
+  }
+  const interrupt = (error: SwarmError): void => {
+    interrupts++
+    if (interrupts > 1) exit(error)
+    else end(error)
   }
   const cure = 'run the same command again: it goes on where it stopped'
   process.on('SIGINT', () => interrupt(new SwarmError('interrupted', 'interrupted', { cure })))
@@ -64,7 +67,9 @@ export function makeContext(command: Command): Context {
     signal: failing.signal,
     setDeadline(ms) {
       const error = new SwarmError('deadlineReached', `not complete after ${ms / 1000} s`, { cure, retry: true })
-      setTimeout(() => failing.abort(error), ms).unref()
+      setTimeout(() => {
+        if (!endsWell) end(error)
+      }, ms).unref()
     },
     interruptsEndWell() {
       endsWell = true

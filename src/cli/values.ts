@@ -29,8 +29,10 @@ export function parseDurationMs(text: string): number {
   return value
 }
 
+/** `auto`, `forever`, or a duration in ms; `0` is none. */
 export function parseLinger(text: string): 'auto' | 'forever' | number {
-  return text === 'auto' || text === 'forever' ? text : parseDurationMs(text)
+  if (text === 'auto' || text === 'forever') return text
+  return /^0(ms|s|m|h|d)?$/.test(text) ? 0 : parseDurationMs(text)
 }
 
 export function parseCopies(text: string): number | 'unlimited' {
