@@ -39,6 +39,11 @@ export async function makeDemoWorkspace(directory: string, scale: number): Promi
   await writeOddities(directory)
 }
 
+/** One .safetensors file of about `bytes` with bf16 tensors, each with its own spread. `first` numbers its layers. */
+export async function writeBfloat16Weights(path: string, bytes: number, first: number): Promise<void> {
+  await writeSafetensors(path, layers('BF16', 2, bytes, first), normalQuantiles(), new Prng(first))
+}
+
 /** Matrices of a few sizes with a norm vector between them, as checkpoints have. */
 function layers(dtype: Tensor['dtype'], elementBytes: number, bytes: number, first: number): Tensor[] {
   const tensors: Tensor[] = []
