@@ -5,7 +5,7 @@ import type { Command } from 'commander'
 import { SwarmError } from '../base/errors.ts'
 import { type LookedUp, listSnapshots, lookUp, ticketFromStore } from '../node/look-up.ts'
 import { verifyTree } from '../node/verify.ts'
-import { readTicketArgument } from './commands-transfer.ts'
+import { readTicketArgument, repair } from './commands-transfer.ts'
 import { type Context, makeContext, requireStore } from './context.ts'
 import { ProgressView } from './progress.ts'
 import { collect, formatBytes } from './values.ts'
@@ -103,8 +103,13 @@ function addVerify(program: Command): void {
     .argument('<snapshot>', 'a name, name@root, or a ticket')
     .argument('<dir>', 'the directory')
     .option('--peer <multiaddr>', 'a node to ask (repeatable)', collect)
-  command.action(async (snapshot: string, directory: string, flags: { peer?: string[] }) => {
+    .option('--repair', 'fetch what is missing or wrong')
+  command.action(async (snapshot: string, directory: string, flags: { peer?: string[]; repair?: boolean }) => {
     const context = makeContext(command)
+    if (flags.repair === true) {
+      await repair(context, await readTicketArgument(snapshot), directory, flags.peer ?? [])
+      return
+    }
     const { output, machine, signal } = context
     const { target, manifest } = await look(context, snapshot, flags.peer)
     const codec = machine.openCodec('cpu')
@@ -123,7 +128,7 @@ function addVerify(program: Command): void {
       output.line({ type: 'difference', path, problem })
       output.print(`${problem}: ${path}`)
     }
-    if (differences.length > 0) throw differs(directory, differences.length, snapshot)
+    if (differences.length > 0) throw differs(directory, differences.length)
     output.line({
       type: 'summary',
       command: 'verify',
@@ -138,10 +143,10 @@ function addVerify(program: Command): void {
   })
 }
 
-function differs(directory: string, count: number, snapshot: string): SwarmError {
+function differs(directory: string, count: number): SwarmError {
   return new SwarmError('integrity', `${directory} differs from the snapshot in ${count} entries`, {
     blame: 'local',
-    cure: `run: swarm join --verify ${snapshot.startsWith('swarm1') ? '<ticket>' : snapshot} ${directory}   which fetches only what is wrong`,
+    cure: 'run the same command with --repair, which fetches only what is wrong',
     details: { differences: count },
   })
 }

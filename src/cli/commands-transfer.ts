@@ -23,7 +23,16 @@ import { type Context, makeContext, requireStore } from './context.ts'
 import { showPlan } from './dry-run.ts'
 import { ProgressView } from './progress.ts'
 import { showResult } from './results.ts'
-import { collect, countParser, parseBytes, parseCopies, parseDurationMs, parseLinger, sizeParser } from './values.ts'
+import {
+  collect,
+  countParser,
+  formatSeconds,
+  parseBytes,
+  parseCopies,
+  parseDurationMs,
+  parseLinger,
+  sizeParser,
+} from './values.ts'
 
 export const LISTEN_DEFAULT = '/ip4/0.0.0.0/tcp/4001'
 const DEVICES = ['auto', 'cpu', 'cuda']
@@ -173,6 +182,13 @@ function addJoin(program: Command): void {
   })
 }
 
+/** Puts right what differs: a join that distrusts everything that is already there and does not serve afterwards. */
+export async function repair(context: Context, snapshot: string, directory: string, peers: string[]): Promise<void> {
+  const memory = MEMORY_BYTES_DEFAULT
+  const flags: JoinFlags = { origin: 'auto', linger: 0, memory, device: 'auto', wait: true, verify: true, peer: peers }
+  await runJoin(context, snapshot, directory, flags)
+}
+
 async function runJoin(
   context: Context,
   snapshot: string,
@@ -239,7 +255,9 @@ export function makeEmit(context: Context): (event: NodeEvent) => void {
         return
       case 'ready':
         output.line({ ...event })
-        output.note(`ready after ${event.seconds.toFixed(1)} s; serving peers that still need it`)
+        output.note(
+          `ready after ${formatSeconds(event.seconds)}${event.peers > 0 ? '; serving peers while they need it' : ''}`,
+        )
     }
   }
 }

@@ -50,11 +50,13 @@ export class ProgressView {
 
 function describe(progress: Progress, bytesPerSec: number): string {
   const { stage, rawBytesDone: done, rawBytesTotal: total } = progress
+  if (stage === 'listing') return STAGES[stage]
   if (total === 0) return `${STAGES[stage]}, ${progress.peers} peers`
   const left = total - done
   const eta = left > 0 && bytesPerSec > 0 ? `, ETA ${formatSeconds(left / bytesPerSec)}` : ''
   const head = `${STAGES[stage]}: ${formatBytes(done)} of ${formatBytes(total)}, ${formatBytes(bytesPerSec)}/s${eta}`
-  if (stage === 'encoding' || stage === 'publishing') return `${head}, uploaded ${formatBytes(progress.toStore)}`
+  if (stage === 'publishing') return `${STAGES[stage]}, uploaded ${formatBytes(progress.toStore)}`
+  if (stage === 'encoding') return progress.toStore > 0 ? `${head}, uploaded ${formatBytes(progress.toStore)}` : head
   const sources = `store ${formatBytes(progress.fromStore)}, peers ${formatBytes(progress.fromPeers)}`
   return `${head} | ${sources}, here ${formatBytes(progress.fromSelf)} | ${progress.peers} peers`
 }

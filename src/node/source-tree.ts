@@ -8,7 +8,7 @@ import { describeError, SwarmError, systemErrorCode } from '../base/errors.ts'
 import type { Codec } from '../codec/codec.ts'
 import type { PlannedFile, PlannedPiece } from '../snapshot/chunk-plan.ts'
 import { LARGE_FILE_BYTES, SAFETENSORS_HEADER_BYTES_MAX } from '../snapshot/limits.ts'
-import type { EntryType } from '../snapshot/manifest.ts'
+import type { Entry, EntryType } from '../snapshot/manifest.ts'
 import { pathProblem, printablePath, STATE_DIRECTORY } from '../snapshot/paths.ts'
 import {
   parseSafetensorsHeader,
@@ -18,14 +18,7 @@ import {
 } from '../snapshot/safetensors.ts'
 import { PACK_OPEN_FILES } from './limits.ts'
 
-export interface SourceEntry {
-  readonly path: Buffer
-  readonly type: EntryType
-  readonly mode: number
-  readonly mtimeSeconds: number
-  readonly mtimeNanos: number
-  readonly size: number
-  readonly target: Buffer
+export interface SourceEntry extends Omit<Entry, 'extents'> {
   /** Changes with every write; 0n for what is no file. */
   readonly ctimeNs: bigint
 }
