@@ -55,6 +55,7 @@ function describe(progress: Progress, bytesPerSec: number): string {
   const left = total - done
   const eta = left > 0 && bytesPerSec > 0 ? `, ETA ${formatSeconds(left / bytesPerSec)}` : ''
   const head = `${STAGES[stage]}: ${formatBytes(done)} of ${formatBytes(total)}, ${formatBytes(bytesPerSec)}/s${eta}`
+  if (stage === 'scanning') return head
   if (stage === 'publishing') return `${STAGES[stage]}, uploaded ${formatBytes(progress.toStore)}`
   if (stage === 'encoding') return progress.toStore > 0 ? `${head}, uploaded ${formatBytes(progress.toStore)}` : head
   const sources = `store ${formatBytes(progress.fromStore)}, peers ${formatBytes(progress.fromPeers)}`
