@@ -10,6 +10,7 @@ import { createLibp2p } from 'libp2p'
 import { describeError, SwarmError, systemErrorCode } from '../base/errors.ts'
 import { parseAddress, tcpAddress } from './addresses.ts'
 import * as limits from './limits.ts'
+import { noiseCrypto } from './noise-crypto.ts'
 
 export interface NodeInit {
   readonly privateKey: PrivateKey
@@ -48,7 +49,7 @@ function nodeOptions(init: NodeInit, listen: string[]): Parameters<typeof create
     // `announce` would replace what the node listens on.
     addresses: { listen, appendAnnounce: [...init.announce] },
     transports: [tcp()],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [noise({ crypto: noiseCrypto })],
     streamMuxers: [
       yamux({
         maxInboundStreams: limits.STREAMS_PER_CONNECTION_MAX,
