@@ -46,13 +46,15 @@ export const HEARTBEAT_MS = 60_000
 export const EXPIRY_MS = 180_000
 /** Objects read in one look; the other nodes are found through these. */
 export const READS_PER_LOOK_MAX = 24
-/** The first looks are this far apart, later ones twice as far each time, up to the maximum. */
-export const LOOK_INTERVAL_MS = 5_000
+/** From the first look to the second, because nodes are often started together; then twice as long each time. */
+export const LOOK_INTERVAL_MS_FIRST = 500
+/** Where the doubling starts over when peers are wanted: that may be all the time, and each look is a paid request. */
+export const LOOK_INTERVAL_MS_AGAIN = 5_000
 export const LOOK_INTERVAL_MS_MAX = 60_000
 /** Pages of a listing that are read: 10,000 nodes. */
 const PAGES_MAX = 10
-/** Looks without any other node after which a node that cannot write says so. */
-const LONELY_LOOKS = 3
+/** Looks without any other node, about 15 s, after which a node that cannot write says so. */
+const LONELY_LOOKS = 6
 const READS_PARALLEL = 8
 const CALL_TIMEOUT_MS = 30_000
 const FAREWELL_TIMEOUT_MS = 5_000
@@ -72,7 +74,7 @@ export class BucketPresence implements Discovery {
   #writing: Promise<void> = Promise.resolve()
   #looking = false
   #lonelyLooks = 0
-  #intervalMs = LOOK_INTERVAL_MS
+  #intervalMs = LOOK_INTERVAL_MS_FIRST
   #cancelLook: () => void = () => {}
   #cancelBeat: () => void = () => {}
 
@@ -83,15 +85,17 @@ export class BucketPresence implements Discovery {
     this.#prefix = `swarms/${init.root}/`
   }
 
-  start(onCandidates: (candidates: readonly DiscoveredPeer[]) => void): void {
+  async start(onCandidates: (candidates: readonly DiscoveredPeer[]) => void): Promise<void> {
     this.#onCandidates = onCandidates
-    void this.#lookNow()
+    // What was announced is written before the first look: of two nodes that start together one then sees the other.
+    await this.#writing
+    await this.#lookNow()
   }
 
-  /** Starts over with frequent looks; one that is under way or due within the shortest interval is enough. */
+  /** Starts over with frequent looks; one that is under way or due within LOOK_INTERVAL_MS_AGAIN is enough. */
   look(): void {
-    if (this.#onCandidates === undefined || this.#looking || this.#intervalMs === LOOK_INTERVAL_MS) return
-    this.#intervalMs = LOOK_INTERVAL_MS
+    if (this.#onCandidates === undefined || this.#looking || this.#intervalMs <= LOOK_INTERVAL_MS_AGAIN) return
+    this.#intervalMs = LOOK_INTERVAL_MS_AGAIN
     this.#readMs.clear()
     this.#scheduleLook()
   }

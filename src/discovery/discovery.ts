@@ -22,8 +22,11 @@ export interface OwnPresence {
  * silent, logs, and tries again by itself.
  */
 export interface Discovery {
-  /** Begins to look. `onCandidates` is called with one or more candidates at a time, never after `stop`. Called once. */
-  start(onCandidates: (candidates: readonly DiscoveredPeer[]) => void): void
+  /**
+   * Begins to look. `onCandidates` is called with one or more candidates at a time, never after `stop`. Called once.
+   * Resolves when the first look has ended, whatever it found.
+   */
+  start(onCandidates: (candidates: readonly DiscoveredPeer[]) => void): Promise<void>
   /** Asks for candidates soon, because there are too few peers. May be ignored when it comes too often. */
   look(): void
   /** What this node tells has changed. */

@@ -19,7 +19,7 @@ export class FixedPeers implements Discovery {
     this.#peers = [...[...named].map(([peer, own]) => ({ peer, addresses: own })), ...unnamed]
   }
 
-  start(onCandidates: (candidates: readonly DiscoveredPeer[]) => void): void {
+  async start(onCandidates: (candidates: readonly DiscoveredPeer[]) => void): Promise<void> {
     this.#onCandidates = onCandidates
     this.look()
   }

@@ -9,7 +9,8 @@ import {
   type BucketPresenceInit,
   EXPIRY_MS,
   HEARTBEAT_MS,
-  LOOK_INTERVAL_MS,
+  LOOK_INTERVAL_MS_AGAIN,
+  LOOK_INTERVAL_MS_FIRST,
   LOOK_INTERVAL_MS_MAX,
   type PresenceObjects,
   READS_PER_LOOK_MAX,
@@ -30,6 +31,7 @@ class MemoryObjects implements PresenceObjects {
   readonly #clock: ManualClock
   readonly #skewMs: number
   writable = true
+  lists = 0
   gets = 0
   puts = 0
 
@@ -39,6 +41,7 @@ class MemoryObjects implements PresenceObjects {
   }
 
   async list(prefix: string, after: string | undefined) {
+    this.lists++
     const keys = [...this.objects.keys()].filter(
       (key) => key.startsWith(prefix) && (after === undefined || key > after),
     )
@@ -126,7 +129,7 @@ describeDiscovery('BucketPresence', () => {
   return {
     discovery: presence,
     expected: ['a', 'b', 'c'].map(addressOf),
-    pass: () => clock.advance(LOOK_INTERVAL_MS),
+    pass: () => clock.advance(2 * LOOK_INTERVAL_MS_AGAIN),
   }
 })
 
@@ -194,7 +197,7 @@ describe('BucketPresence', () => {
     start()
     await clock.advance(0)
     assert.equal(objects.gets, READS_PER_LOOK_MAX)
-    await clock.advance(LOOK_INTERVAL_MS)
+    await clock.advance(LOOK_INTERVAL_MS_FIRST)
     assert.equal(objects.gets, 2 * READS_PER_LOOK_MAX)
     assert.equal(new Set(heard.map((peer) => peer.peer)).size, 2 * READS_PER_LOOK_MAX)
     await presence.stop()
@@ -247,7 +250,7 @@ describe('BucketPresence', () => {
     const list = objects.list.bind(objects)
     objects.list = () => Promise.reject(new SwarmError('storeUnavailable', 'listing'))
     start()
-    await clock.advance(LOOK_INTERVAL_MS)
+    await clock.advance(LOOK_INTERVAL_MS_FIRST)
     assert.ok(logs.length > 0)
     objects.list = list
     objects.addNode('a')
@@ -260,13 +263,59 @@ describe('BucketPresence', () => {
     const { presence, clock, start } = setUp()
     start()
     const delays: number[] = []
-    for (let look = 0; look < 6; look++) {
+    for (let look = 0; look < 9; look++) {
       await clock.advance(0)
       const [delay = 0] = clock.delaysMs
       delays.push(delay)
       await clock.advance(delay)
     }
-    assert.deepEqual(delays, [5_000, 10_000, 20_000, 40_000, 60_000, 60_000])
+    assert.deepEqual(delays, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000])
+    await presence.stop()
+  })
+
+  it('is listed before it looks, so that of two nodes that start together one sees the other', async () => {
+    const { presence, objects, clock, start } = setUp()
+    const put = objects.put.bind(objects)
+    const written = Promise.withResolvers<void>()
+    objects.put = async (key, bytes) => {
+      await written.promise
+      await put(key, bytes)
+    }
+    presence.announce({ record: Buffer.from('self'), reachable: false })
+    const looked = start()
+    await clock.advance(0)
+    assert.equal(objects.lists, 0)
+    written.resolve()
+    await looked
+    assert.equal(objects.lists, 1)
+    await presence.stop()
+  })
+
+  it('finds a node that starts at the same moment within the first interval', async () => {
+    const { presence, objects, clock, heard, start } = setUp()
+    start()
+    await clock.advance(0)
+    objects.addNode('twin')
+    await clock.advance(LOOK_INTERVAL_MS_FIRST)
+    assert.deepEqual(
+      heard.map((peer) => peer.peer),
+      ['twin'],
+    )
+    await presence.stop()
+  })
+
+  it('looks every few seconds, neither more often nor less, when asked to look all the time', async () => {
+    const { presence, objects, clock, start } = setUp()
+    start()
+    const minuteMs = 60_000
+    await clock.advance(minuteMs)
+    const before = objects.lists
+    for (let passedMs = 0; passedMs < minuteMs; passedMs += 100) {
+      presence.look()
+      await clock.advance(100)
+    }
+    const [lists, listsMax] = [objects.lists - before, minuteMs / LOOK_INTERVAL_MS_AGAIN]
+    assert.ok(lists <= listsMax && lists >= listsMax / 2, `${lists} listings`)
     await presence.stop()
   })
 
