@@ -24,6 +24,7 @@ export class Dialer {
   readonly #abort = new AbortController()
   readonly #timer: NodeJS.Timeout
   #dialling = 0
+  #idleWaiters: (() => void)[] = []
 
   constructor(exchange: Exchange, neighboursMax: number, log: (text: string) => void) {
     this.#exchange = exchange
@@ -52,6 +53,11 @@ export class Dialer {
 
   get candidateCount(): number {
     return this.#candidates.size
+  }
+
+  /** Resolves as soon as no dial is under way. Each has a time limit, so this does not wait for ever. */
+  async idle(): Promise<void> {
+    if (this.#dialling > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve))
   }
 
   stop(): void {
@@ -86,6 +92,7 @@ export class Dialer {
       return
     } finally {
       this.#dialling--
+      if (this.#dialling === 0) for (const resolve of this.#idleWaiters.splice(0)) resolve()
     }
     const waitMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(candidate.failures, 10))
     const current = this.#candidates.get(key)

@@ -284,7 +284,7 @@ export class Driver {
       return
     }
     this.#init.counts.chunksStored++
-    this.#init.counts.rawStored += this.#init.manifest.chunks.rawBytes(chunk)
+    this.#init.counts.rawStored += this.#init.manifest.places.bytes(chunk)
     this.#post({ type: 'chunkStored', chunk })
   }
 

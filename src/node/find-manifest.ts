@@ -26,7 +26,7 @@ export function findManifest(
       if (fromStore !== undefined)
         return fromStore(id, size).catch((error: unknown) => Promise.reject(explain(error, root)))
       checkHope(session, performance.now() - startedAtMs)
-      await delay(OBJECT_RETRY_MS, undefined, { signal })
+      await delay(OBJECT_RETRY_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
     }
   }
   return loadManifest(root, fetchObject, session.objects)

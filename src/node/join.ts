@@ -5,7 +5,7 @@ import { SlabPool } from '../base/slab-pool.ts'
 import type { Codec, FileSystemCalls } from '../codec/codec.ts'
 import { ChunkKeeper } from '../restore/chunk-keeper.ts'
 import { Destination } from '../restore/destination.ts'
-import { deletePaths, extraPaths, finishTree, makeDirectories } from '../restore/finish-tree.ts'
+import { finishTree, makeDirectories } from '../restore/finish-tree.ts'
 import { Journal } from '../restore/journal.ts'
 import { scanLocal } from '../restore/local-scan.ts'
 import { TreeWriter } from '../restore/tree-writer.ts'
@@ -62,7 +62,7 @@ const COMMIT_POLL_MS = 250
 
 /** The caller holds the destination's lock. Throws SwarmErrors; after one, the same call resumes. */
 export async function join(init: JoinInit): Promise<JoinedTree> {
-  const destination = new Destination(init.directory, init.calls)
+  const destination = new Destination(init.directory, init.calls, init.deleteExtra)
   const readsOrigin = init.store !== undefined && init.origin.mode !== 'never'
   const session = await openPeering(init.target, init.store, readsOrigin, init.peering, init.emit, init.log)
   try {
@@ -204,6 +204,8 @@ class Join {
       writer.commitIfDue().catch((error: unknown) => this.#completed.reject(error))
     }, COMMIT_POLL_MS)
     try {
+      const readsStore = this.#init.store !== undefined && writer.stored.count < manifest.chunks.count
+      if (readsStore) await this.#session.meetPeers(signal)
       signal.throwIfAborted()
       this.#session.attach(driver)
       driver.start()
@@ -226,13 +228,12 @@ class Join {
   async #finish(manifest: LoadedManifest, writer: TreeWriter): Promise<void> {
     this.#stage = 'finishing'
     this.#progress()
-    await finishTree(manifest, this.#destination, writer)
+    await finishTree(manifest, this.#destination, writer, this.#init.deleteExtra)
     if (writer.finished.count !== manifest.entries.fileCount) {
       throw new SwarmError('internal', `${writer.finished.count} of ${manifest.entries.fileCount} files are in place`, {
         cure: 'run the same command again; if it happens twice, please report it',
       })
     }
-    if (this.#init.deleteExtra) await deletePaths(await extraPaths(manifest, this.#destination), this.#destination)
     this.#readyAtMs = Date.now()
     this.#seconds = (performance.now() - this.#init.startedAtMs) / 1000
     this.#progress()

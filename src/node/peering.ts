@@ -1,8 +1,10 @@
 // Opens a session and everything that finds peers for it: named addresses, presence objects in the store.
 
+import { SwarmError } from '../base/errors.ts'
 import { BucketPresence } from '../discovery/bucket-presence.ts'
 import type { Discovery } from '../discovery/discovery.ts'
 import { FixedPeers } from '../discovery/fixed-peers.ts'
+import { parseAddress } from '../exchange/addresses.ts'
 import { openRecord } from '../exchange/records.ts'
 import type { OpenedStore } from '../store/open-store.ts'
 import type { NodeEvent } from './join-events.ts'
@@ -34,7 +36,8 @@ export async function openPeering(
   log: (text: string) => void,
   prepare?: (session: SwarmSession) => void,
 ): Promise<SwarmSession> {
-  const { listen, listenIsDefault, announce, privateKey } = options
+  const { peers, listen, listenIsDefault, announce, privateKey } = options
+  for (const address of peers) checkAddress(address)
   const session = await SwarmSession.open({
     swarmKey: target.swarmKey,
     root: target.root,
@@ -46,7 +49,7 @@ export async function openPeering(
     ...(privateKey === undefined ? {} : { privateKey }),
   })
   prepare?.(session)
-  const discoveries: Discovery[] = [new FixedPeers([...options.peers, ...target.addresses])]
+  const discoveries: Discovery[] = [new FixedPeers([...peers, ...target.addresses])]
   if (store !== undefined) {
     discoveries.push(
       new BucketPresence({
@@ -67,4 +70,12 @@ export async function openPeering(
     ticket: ticketFor(target, session, store?.description),
   })
   return session
+}
+
+function checkAddress(address: string): void {
+  if (parseAddress(address) !== undefined) return
+  throw new SwarmError('usage', `--peer ${address} is not a multiaddr`, {
+    blame: 'caller',
+    cure: 'give an address such as /ip4/10.0.0.7/tcp/4001: a running node prints its own',
+  })
 }

@@ -2,12 +2,13 @@
 // swarm keys come from. One process at a time.
 
 import { createHmac, randomBytes } from 'node:crypto'
-import { mkdir, open, readFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { SwarmError, systemErrorCode } from '../base/errors.ts'
 import type { Root } from '../base/ids.ts'
 import { generateIdentity } from '../exchange/identity.ts'
 import { diskError } from '../restore/disk-errors.ts'
 import { type HeldLock, tryLock } from '../restore/lock.ts'
+import { makePath } from '../restore/make-path.ts'
 
 export interface SeedState {
   readonly path: string
@@ -22,7 +23,7 @@ const SECRET_BYTES = 32
 /** Throws `destinationLocked` when another process seeds with this state, and disk errors. */
 export async function openSeedState(path: string): Promise<SeedState> {
   try {
-    await mkdir(path, { recursive: true })
+    await makePath(path)
   } catch (cause) {
     const error = diskError(`creating the state directory ${path}`, cause)
     throw new SwarmError(error.code, error.message, { cure: 'give a writable directory with --state DIR', cause })

@@ -7,6 +7,7 @@ import type { Codec, EncodeOptions } from '../codec/codec.ts'
 import { ChunkKeeper, keepEncoded } from '../restore/chunk-keeper.ts'
 import { FilePool } from '../restore/file-pool.ts'
 import { OPEN_FILES_MAX } from '../restore/limits.ts'
+import { chunkKey } from '../snapshot/object-keys.ts'
 import type { OpenedStore } from '../store/open-store.ts'
 import { DEFAULT_LIMITS } from '../swarm/limits.ts'
 import { TransferCounts } from '../telemetry/transfer-counts.ts'
@@ -84,6 +85,7 @@ export interface Seeding {
 export async function seed(init: SeedInit): Promise<Seeding> {
   const { snapshot, codec, target } = init
   const { manifest } = snapshot
+  const store = init.store?.store
   const slabs = new SlabPool(init.memoryBytes / 4)
   const files = new FilePool(OPEN_FILES_MAX, (entry) => init.tree.openFile(entry))
   const keeper = new ChunkKeeper({
@@ -93,6 +95,8 @@ export async function seed(init: SeedInit): Promise<Seeding> {
     files,
     encodedPath: init.encodedPath,
     cacheBytesMax: init.memoryBytes / 4,
+    // `push --seed` keeps no chunks of its own: those that cannot be made again are in the store.
+    ...(store === undefined ? {} : { fetch: (id, into) => store.getInto(chunkKey(id), into) }),
   })
   const session = await openPeering(target, init.store, false, init.peering, init.emit, init.log, (opened) => {
     opened.objects.set(snapshot.root, snapshot.head)

@@ -106,23 +106,35 @@ export async function publish(
   )
 }
 
-/** The swarm key of a snapshot. Throws `objectNotFound` when the store holds none. */
+/** The swarm key of a snapshot. Throws `objectNotFound` when the store holds none, `integrity` when it is no key. */
 export async function readSwarmKey(store: ObjectStore, root: Root, options: CallOptions): Promise<Buffer> {
-  const key = await store.get(swarmKeyKey(root), RECORD_BYTES_MAX, options)
+  const key = await findSwarmKey(store, root, options)
+  if (key !== undefined) return key
+  throw new SwarmError('objectNotFound', `${store.url} holds no swarm key of ${root}`, {
+    blame: 'origin',
+    cure: 'push the snapshot again from its source, which uploads what is missing',
+  })
+}
+
+async function findSwarmKey(store: ObjectStore, root: Root, options: CallOptions): Promise<Buffer | undefined> {
+  let key: Buffer
+  try {
+    key = await store.get(swarmKeyKey(root), RECORD_BYTES_MAX, options)
+  } catch (error) {
+    if (isSwarmError(error) && error.code === 'objectNotFound') return undefined
+    throw error
+  }
   if (key.length === SWARM_KEY_BYTES) return key
   throw new SwarmError('integrity', `the swarm key of ${root} in ${store.url} has ${key.length} bytes, not 32`, {
     blame: 'origin',
-    cure: 'push the snapshot again',
+    cure: `delete ${swarmKeyKey(root)} there and push the snapshot again`,
   })
 }
 
 /** Reads the swarm key, making one if there is none; racing makers end up with the same one. */
 export async function obtainSwarmKey(store: ObjectStore, root: Root, options: CallOptions): Promise<Buffer> {
-  try {
-    return await readSwarmKey(store, root, options)
-  } catch (error) {
-    if (!isSwarmError(error) || error.code !== 'objectNotFound') throw error
-  }
+  const key = await findSwarmKey(store, root, options)
+  if (key !== undefined) return key
   await store.putIfAbsent(swarmKeyKey(root), randomBytes(SWARM_KEY_BYTES), options)
   return readSwarmKey(store, root, options)
 }

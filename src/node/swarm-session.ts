@@ -1,16 +1,17 @@
 // This node among its peers: the exchange, who is connected, and what they said before the snapshot was known here.
 // The driver is attached once there is a manifest; until then only objects of the manifest are asked for and given.
 
+import { setTimeout as delay } from 'node:timers/promises'
 import { SwarmError } from '../base/errors.ts'
 import { hashToId } from '../base/hash.ts'
 import type { ObjectId, PeerId, Root } from '../base/ids.ts'
-import type { Discovery } from '../discovery/discovery.ts'
+import type { DiscoveredPeer, Discovery } from '../discovery/discovery.ts'
 import { createExchange, type Exchange, type PeerInfo } from '../exchange/exchange.ts'
 import type { PeerMessage } from '../exchange/messages.ts'
 import { ChunkServing } from './chunk-serving.ts'
 import { Dialer } from './dialer.ts'
 import type { Driver } from './driver.ts'
-import { OBJECT_REQUEST_MS } from './limits.ts'
+import { MEET_PEERS_MS, OBJECT_REQUEST_MS } from './limits.ts'
 import type { ManifestObjects } from './manifest-objects.ts'
 
 export const AGENT_VERSION = 'swarm/0.1.0'
@@ -52,6 +53,7 @@ export class SwarmSession {
   #peersSeen = 0
   #closed = false
   #discoveries: readonly Discovery[] = []
+  #firstLooks: Promise<unknown> = Promise.resolve()
 
   private constructor(init: SessionInit) {
     this.#init = init
@@ -134,11 +136,20 @@ export class SwarmSession {
   async discover(discoveries: readonly Discovery[]): Promise<void> {
     this.#discoveries = discoveries
     await this.#announce()
-    for (const discovery of discoveries) {
-      discovery.start((candidates) => {
-        for (const { addresses } of candidates) this.dialer.add(addresses)
-      })
+    const take = (candidates: readonly DiscoveredPeer[]): void => {
+      for (const { addresses } of candidates) this.dialer.add(addresses)
     }
+    this.#firstLooks = Promise.all(discoveries.map((discovery) => discovery.start(take)))
+  }
+
+  /**
+   * Resolves when the nodes that the first look found are connected or did not answer, at the latest after
+   * MEET_PEERS_MS. What they hold or pull need not be read from the store again.
+   */
+  async meetPeers(signal: AbortSignal): Promise<void> {
+    const met = this.#firstLooks.then(() => this.dialer.idle())
+    await Promise.race([met, delay(MEET_PEERS_MS, undefined, { signal, ref: false }).catch(() => undefined)])
+    signal.throwIfAborted()
   }
 
   lookForPeers(): void {

@@ -3,7 +3,7 @@
 import { SwarmError } from '../base/errors.ts'
 import { chunkKey } from '../snapshot/object-keys.ts'
 import type { Driver } from './driver.ts'
-import { STUCK_ALONE_MS, STUCK_MS } from './limits.ts'
+import { STUCK_ALONE_MS, STUCK_AMONG_PEERS_MS, STUCK_MS } from './limits.ts'
 import type { LoadedManifest } from './manifest-objects.ts'
 import type { SwarmSession } from './swarm-session.ts'
 
@@ -11,8 +11,8 @@ const NAMED_CHUNKS_MAX = 5
 
 /** Undefined while there is hope; otherwise the error that the join ends with. */
 export function findDeadlock(
-  driver: Driver,
-  session: SwarmSession,
+  driver: Pick<Driver, 'status' | 'lastUsefulAtMs' | 'wrongChunk' | 'originFailure'>,
+  session: Pick<SwarmSession, 'peerCount' | 'peers'>,
   manifest: LoadedManifest,
   hasStore: boolean,
 ): SwarmError | undefined {
@@ -35,13 +35,18 @@ export function findDeadlock(
       },
     )
   }
-  if (session.peerCount > 0 || idleMs < STUCK_MS) return undefined
+  if (Math.min(idleMs, ...session.peers().map((peer) => peer.idleMs)) < patienceMs(session)) return undefined
   if (driver.originFailure !== undefined) return driver.originFailure
-  const what = hasStore ? 'the store and all peers are' : 'all peers are'
-  return new SwarmError('networkUnavailable', `${what} gone, ${missing} of ${status.chunksWanted} chunks are missing`, {
+  const gone = hasStore ? 'the store and all peers are gone' : 'all peers are gone'
+  const what = session.peerCount > 0 ? 'no connected peer has what is missing or gets on' : gone
+  return new SwarmError('networkUnavailable', `${what}: ${missing} of ${status.chunksWanted} chunks are missing`, {
     blame: 'peer',
     cure: resume,
     retry: true,
     details: { missing, wanted: status.chunksWanted },
   })
+}
+
+function patienceMs(session: Pick<SwarmSession, 'peerCount'>): number {
+  return session.peerCount > 0 ? STUCK_AMONG_PEERS_MS : STUCK_MS
 }

@@ -20,6 +20,8 @@ export interface ChunkKeeperInit {
   readonly files: FilePool
   /** Directory for encoded chunks that cannot be made again. */
   readonly encodedPath: string
+  /** Fills a buffer with a chunk that can neither be made again nor was kept, or throws. Default: there is no such place. */
+  readonly fetch?: (id: ObjectId, into: Uint8Array) => Promise<void>
   /** Encoded bytes kept in memory. */
   readonly cacheBytesMax: number
 }
@@ -93,6 +95,9 @@ export class ChunkKeeper {
         return trimmed(slabs, out, encodedBytes)
       }
       if (this.#isRight(chunk, out, await this.#readKept(chunk, out))) return trimmed(slabs, out, encodedBytes)
+      if (codec === 'zstd' && this.#isRight(chunk, out, await this.#fetchAgain(chunk, out))) {
+        return trimmed(slabs, out, encodedBytes)
+      }
       return undefined
     } finally {
       out.release()
@@ -114,6 +119,13 @@ export class ChunkKeeper {
       if (systemErrorCode(error) === 'ENOENT') return 0
       throw error
     }
+  }
+
+  async #fetchAgain(chunk: number, out: Slab): Promise<number> {
+    const { id, encodedBytes } = this.#init.manifest.chunks.get(chunk)
+    if (this.#init.fetch === undefined) return 0
+    await this.#init.fetch(id, out.bytes.subarray(0, encodedBytes))
+    return encodedBytes
   }
 
   async #encodeAgain(chunk: number, out: Slab): Promise<number> {

@@ -2,15 +2,28 @@
 // written outside. Parents are checked component by component and never followed when they are symbolic links.
 
 import { constants, type Stats } from 'node:fs'
-import { chmod, lstat, mkdir, readlink, rename, rm, rmdir, symlink, unlink } from 'node:fs/promises'
+import {
+  chmod,
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readlink,
+  rename,
+  rm,
+  rmdir,
+  symlink,
+  unlink,
+} from 'node:fs/promises'
 import { SwarmError, systemErrorCode } from '../base/errors.ts'
 import type { FileSystemCalls } from '../codec/codec.ts'
 import type { Entry } from '../snapshot/manifest.ts'
 import { printablePath, STATE_DIRECTORY } from '../snapshot/paths.ts'
 import { diskError } from './disk-errors.ts'
+import { makePath } from './make-path.ts'
 
 /** Set-user-id, set-group-id and sticky are never restored: a snapshot may come from a stranger. */
-const MODE_BITS_RESTORED = 0o777
+export const MODE_BITS_RESTORED = 0o777
 const OWNER_ACCESS = 0o700
 
 export class Destination {
@@ -18,21 +31,24 @@ export class Destination {
   /** `<destination>/.swarm` */
   readonly statePath: string
   readonly #calls: FileSystemCalls
+  readonly #deletesExtra: boolean
   readonly #checkedDirectories = new Set<string>()
 
-  constructor(path: string, calls: FileSystemCalls) {
+  /** `deletesExtra`: what stands in the way of an entry is deleted, even a directory with content or a link. */
+  constructor(path: string, calls: FileSystemCalls, deletesExtra = false) {
     this.path = path
     this.statePath = `${path}/${STATE_DIRECTORY}`
     this.#calls = calls
+    this.#deletesExtra = deletesExtra
   }
 
   /** Creates the destination and its state directory. Throws `diskPermission` when that is not allowed. */
   async prepare(): Promise<void> {
     try {
-      await mkdir(this.path, { recursive: true })
+      await makePath(this.path)
       const state = await lstatOrUndefined(Buffer.from(this.statePath))
       if (state?.isSymbolicLink()) throw notFollowed(Buffer.from(STATE_DIRECTORY))
-      await mkdir(`${this.statePath}/partial`, { recursive: true })
+      await makePath(`${this.statePath}/partial`)
     } catch (cause) {
       throw diskError(`preparing the destination ${this.path}`, cause)
     }
@@ -45,6 +61,20 @@ export class Destination {
   /** Where a file's bytes are until it is complete. `index` is its place in the entry table. */
   partialPath(index: number): string {
     return `${this.statePath}/partial/${index}`
+  }
+
+  /** Opens a partial file for reading and writing, making it if there is none. Throws system errors. */
+  async openPartial(index: number): Promise<FileHandle> {
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW
+    const path = this.partialPath(index)
+    try {
+      return await open(path, flags, 0o600)
+    } catch (cause) {
+      if (systemErrorCode(cause) !== 'EACCES') throw cause
+      // A crash after the file got its final mode and before it got its final name leaves it read-only.
+      await chmod(path, 0o600)
+      return open(path, flags)
+    }
   }
 
   /** Makes a directory and all its parents; a file or link in the way is an error, a directory is kept. */
@@ -74,9 +104,13 @@ export class Destination {
       if ((found.mode & OWNER_ACCESS) !== OWNER_ACCESS) await chmod(full, (found.mode & 0o777) | OWNER_ACCESS)
       return
     }
-    if (found?.isSymbolicLink()) throw notFollowed(path)
-    await unlink(full)
-    await mkdir(full)
+    if (found?.isSymbolicLink() && !this.#deletesExtra) throw notFollowed(path)
+    try {
+      await unlink(full)
+      await mkdir(full)
+    } catch (cause) {
+      throw diskError(`creating directory ${printablePath(full)}`, cause)
+    }
   }
 
   /** Gives a complete, synced partial file its mode, time and final name, replacing what stood there. */
@@ -156,10 +190,12 @@ export class Destination {
     const found = await lstatOrUndefined(final)
     if (!found?.isDirectory()) return
     try {
-      await rmdir(final)
+      if (this.#deletesExtra) await rm(final, { recursive: true })
+      else await rmdir(final)
     } catch (cause) {
+      if (!['ENOTEMPTY', 'EEXIST'].includes(systemErrorCode(cause) ?? '')) throw cause
       throw new SwarmError('diskFailed', `a directory with content is in the way of ${printablePath(final)}`, {
-        cure: 'move that directory away, or join into an empty directory',
+        cure: 'move that directory away, or use --delete to lose what the snapshot does not hold',
         blame: 'caller',
         cause,
       })
@@ -192,7 +228,7 @@ function notFollowed(path: Buffer): SwarmError {
     'diskFailed',
     `"${printablePath(path)}" in the destination is a symbolic link, where a directory belongs`,
     {
-      cure: 'remove the link, or join into another directory: swarm never writes through links',
+      cure: 'remove the link, or use --delete: swarm never writes through links',
       blame: 'caller',
     },
   )

@@ -3,6 +3,7 @@
 import { describeError, isSwarmError, SwarmError, systemErrorCode } from '../base/errors.ts'
 
 const FULL = new Set(['ENOSPC', 'EDQUOT'])
+const MISPLACED = new Set(['ENOTDIR', 'EEXIST', 'ENOENT'])
 const REFUSED = new Set(['EACCES', 'EPERM', 'EROFS'])
 
 /** `doing` names the action and the path, for example `writing /data/a.bin`. SwarmErrors pass through. */
@@ -18,6 +19,9 @@ export function diskError(doing: string, cause: unknown): SwarmError {
   }
   if (REFUSED.has(code)) {
     return new SwarmError('diskPermission', message, { cure: 'choose a directory that this user may write to', cause })
+  }
+  if (MISPLACED.has(code)) {
+    return new SwarmError('diskFailed', message, { cure: 'choose another directory: none can be made there', cause })
   }
   return new SwarmError('diskFailed', message, {
     cure: 'check the disk and its mount, then run the same command again',

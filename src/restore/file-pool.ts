@@ -2,17 +2,20 @@
 // the least recently used of the others is closed when room is needed.
 
 import type { FileHandle } from 'node:fs/promises'
-import { invariant } from '../base/errors.ts'
+import { invariant, SwarmError } from '../base/errors.ts'
 
 interface OpenFile {
   readonly handle: Promise<FileHandle>
   pins: number
+  /** Called when the last pin goes, once the pool is closing. */
+  unpinned?: () => void
 }
 
 export class FilePool {
   readonly #open = new Map<number, OpenFile>()
   readonly #filesMax: number
   readonly #openFile: (key: number) => Promise<FileHandle>
+  #closed = false
 
   /** `openFile` is called once per key until the file is closed again. */
   constructor(filesMax: number, openFile: (key: number) => Promise<FileHandle>) {
@@ -20,11 +23,13 @@ export class FilePool {
     this.#openFile = openFile
   }
 
-  /** The descriptor of `key`, pinned until unpin(). */
+  /** The descriptor of `key`, pinned until unpin(). Throws what `openFile` throws, and `internal` after closeAll(). */
   async pin(key: number): Promise<number> {
+    this.#refuseWhenClosed(key)
     let file = this.#open.get(key)
     if (file === undefined) {
       await this.#makeRoom()
+      this.#refuseWhenClosed(key)
       // Another caller may have opened it while this one waited.
       file = this.#open.get(key) ?? { handle: this.#openFile(key), pins: 0 }
     }
@@ -34,8 +39,8 @@ export class FilePool {
     try {
       return (await file.handle).fd
     } catch (error) {
-      file.pins--
       if (this.#open.get(key) === file) this.#open.delete(key)
+      release(file)
       throw error
     }
   }
@@ -43,7 +48,7 @@ export class FilePool {
   unpin(key: number): void {
     const file = this.#open.get(key)
     invariant(file !== undefined && file.pins > 0, `file ${key} is not pinned`)
-    file.pins--
+    release(file)
   }
 
   /** Closes one file; it must not be pinned. */
@@ -55,8 +60,21 @@ export class FilePool {
     await (await file.handle).close()
   }
 
+  /** Closes every file as soon as nobody uses it; nothing is opened from now on. */
   async closeAll(): Promise<void> {
-    for (const key of [...this.#open.keys()]) await this.close(key)
+    this.#closed = true
+    for (const [key, file] of [...this.#open]) {
+      if (file.pins > 0) {
+        await new Promise<void>((resolve) => {
+          file.unpinned = resolve
+        })
+      }
+      await this.close(key)
+    }
+  }
+
+  #refuseWhenClosed(key: number): void {
+    if (this.#closed) throw new SwarmError('internal', `file ${key} is asked for after its pool was closed`)
   }
 
   async #makeRoom(): Promise<void> {
@@ -67,4 +85,9 @@ export class FilePool {
       return
     }
   }
+}
+
+function release(file: OpenFile): void {
+  file.pins--
+  if (file.pins === 0) file.unpinned?.()
 }

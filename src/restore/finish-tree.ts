@@ -1,11 +1,10 @@
 // The last step of a restore: what needs no chunk. Empty files, symbolic links, directories; then, on request, removal of
 // what the snapshot does not hold.
 
-import { constants } from 'node:fs'
-import { lstat, open, readdir, rm } from 'node:fs/promises'
+import { type FileHandle, lstat, readdir, rm } from 'node:fs/promises'
 import type { ChunkPlaces } from '../snapshot/chunk-places.ts'
 import type { Manifest } from '../snapshot/manifest.ts'
-import { STATE_DIRECTORY } from '../snapshot/paths.ts'
+import { printablePath, STATE_DIRECTORY } from '../snapshot/paths.ts'
 import type { Destination } from './destination.ts'
 import { diskError } from './disk-errors.ts'
 import type { TreeWriter } from './tree-writer.ts'
@@ -17,44 +16,48 @@ export async function makeDirectories(manifest: Manifest, destination: Destinati
   }
 }
 
-/** Completes the tree after all chunks are stored and committed. Links come after files, directories' times last of all. */
+/**
+ * Completes the tree after all chunks are stored. Links come after files. `deleteExtra` removes what the snapshot does not
+ * hold, which changes the times of directories; those are set last of all.
+ */
 export async function finishTree(
   manifest: Manifest & { readonly places: ChunkPlaces },
   destination: Destination,
   writer: TreeWriter,
+  deleteExtra: boolean,
 ): Promise<void> {
   await writer.commit()
   const { entries } = manifest
   for (let index = 0; index < entries.count; index++) {
     if (entries.type(index) !== 'file' || entries.size(index) > 0) continue
-    await makeEmptyFile(destination.partialPath(index))
+    await makeEmptyFile(index, destination)
     await destination.finishFile(index, entries.get(index))
     writer.finished.add(index)
   }
   for (let index = 0; index < entries.count; index++) {
     if (entries.type(index) === 'symlink') await destination.makeSymlink(entries.get(index))
   }
+  if (deleteExtra) await deletePaths(await extraPaths(manifest, destination), destination)
   for (let index = entries.count - 1; index >= 0; index--) {
     if (entries.type(index) === 'directory') await destination.finishDirectory(entries.get(index))
   }
   await writer.sync()
 }
 
-async function makeEmptyFile(path: string): Promise<void> {
+async function makeEmptyFile(index: number, destination: Destination): Promise<void> {
+  let file: FileHandle | undefined
   try {
-    const file = await open(
-      path,
-      constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW,
-      0o600,
-    )
-    await file.close()
+    file = await destination.openPartial(index)
+    await file.truncate(0)
   } catch (cause) {
-    throw diskError(`creating ${path}`, cause)
+    throw diskError(`creating ${destination.partialPath(index)}`, cause)
+  } finally {
+    await file?.close()
   }
 }
 
 /** Paths in the destination that the snapshot does not hold, deepest first; the state directory is never among them. */
-export async function extraPaths(manifest: Manifest, destination: Destination): Promise<Buffer[]> {
+async function extraPaths(manifest: Manifest, destination: Destination): Promise<Buffer[]> {
   const wanted = new Set<string>()
   for (let index = 0; index < manifest.entries.count; index++)
     wanted.add(manifest.entries.path(index).toString('latin1'))
@@ -72,12 +75,12 @@ export async function extraPaths(manifest: Manifest, destination: Destination): 
   return extra
 }
 
-export async function deletePaths(paths: readonly Buffer[], destination: Destination): Promise<void> {
+async function deletePaths(paths: readonly Buffer[], destination: Destination): Promise<void> {
   for (const path of paths) {
     try {
       await rm(destination.finalPath(path), { recursive: true, force: true })
     } catch (cause) {
-      throw diskError(`deleting ${destination.finalPath(path)}`, cause)
+      throw diskError(`deleting ${printablePath(destination.finalPath(path))}`, cause)
     }
   }
 }

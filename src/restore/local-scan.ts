@@ -2,7 +2,7 @@
 // The journal is trusted as far as the files that it speaks of still look untouched; everything else is read and hashed.
 
 import { type BigIntStats, constants } from 'node:fs'
-import { copyFile, lstat, mkdir, open, rm, truncate } from 'node:fs/promises'
+import { chmod, copyFile, lstat, mkdir, open, rm, truncate } from 'node:fs/promises'
 import { Bitfield } from '../base/bitfield.ts'
 import { systemErrorCode } from '../base/errors.ts'
 import { hashToId } from '../base/hash.ts'
@@ -11,7 +11,8 @@ import type { Codec } from '../codec/codec.ts'
 import type { ChunkPlaces, Place } from '../snapshot/chunk-places.ts'
 import { type Entry, type Manifest, slicesOf } from '../snapshot/manifest.ts'
 import { forEachBounded } from './bounded.ts'
-import { type Destination, READ_NO_FOLLOW } from './destination.ts'
+import { type Destination, MODE_BITS_RESTORED, READ_NO_FOLLOW } from './destination.ts'
+import { diskError } from './disk-errors.ts'
 import { FilePool } from './file-pool.ts'
 import type { Journal } from './journal.ts'
 import { OPEN_FILES_MAX } from './limits.ts'
@@ -37,15 +38,21 @@ export interface LocalScanResult {
   readonly reusedBytes: number
 }
 
+/** Throws disk errors; the tree itself is not changed but for modes and times of files that are right. */
 export async function scanLocal(init: LocalScanInit): Promise<LocalScanResult> {
   const scan = new LocalScan(init)
-  if (!init.journal.resumed) {
-    await rm(`${init.destination.statePath}/partial`, { recursive: true, force: true })
-    await mkdir(`${init.destination.statePath}/partial`)
+  try {
+    if (!init.journal.resumed) {
+      await rm(`${init.destination.statePath}/partial`, { recursive: true, force: true })
+      await mkdir(`${init.destination.statePath}/partial`)
+    }
+    const resumedBytes = await scan.resume()
+    const reusedBytes = await scan.reuse()
+    return { resumedBytes, reusedBytes }
+  } catch (cause) {
+    if (systemErrorCode(cause) === undefined) throw cause
+    throw diskError(`checking what is in ${init.destination.path}`, cause)
   }
-  const resumedBytes = await scan.resume()
-  const reusedBytes = await scan.reuse()
-  return { resumedBytes, reusedBytes }
 }
 
 type Standing = 'partial' | 'final' | 'none'
@@ -62,22 +69,25 @@ class LocalScan {
     )
   }
 
-  /** Adopts the journal's chunks whose files still look as the journal left them. */
+  /**
+   * Adopts what the journal vouches for, in files that still look as the journal left them. Of chunks that lost a place
+   * since then the journal's word is taken back before anything is written: a new partial file of the same size would
+   * otherwise pass for the lost one in the next run.
+   */
   async resume(): Promise<number> {
     const { manifest, journal, writer } = this.#init
+    const sound: number[] = []
     let bytes = 0
     for (const chunk of journal.stored) {
-      const places = manifest.places.of(chunk)
-      let sound = true
-      for (const place of places) if ((await this.#standing(place.entry)) === 'none') sound = false
-      if (!sound) continue
-      for (const place of places) writer.adoptPlace(place)
-      writer.adoptChunk(chunk)
-      bytes += manifest.chunks.rawBytes(chunk)
+      for (const place of manifest.places.of(chunk)) {
+        if ((await this.#standing(place.entry)) !== 'none') writer.adoptPlace(place)
+      }
+      if (!writer.adoptChunk(chunk)) continue
+      sound.push(chunk)
+      bytes += manifest.places.bytes(chunk)
     }
-    for (const [entry, standing] of this.#standings) {
-      if (standing === 'final' && this.#isWhole(entry, writer.stored)) writer.adoptFinished(entry)
-    }
+    for (const [entry, standing] of this.#standings) if (standing === 'final') writer.adoptFinished(entry)
+    if (sound.length < journal.stored.count) await journal.restart(sound)
     return bytes
   }
 
@@ -90,21 +100,20 @@ class LocalScan {
     return found
   }
 
+  /** A file under its final name counts only as a whole: what it lacks would have to go into a partial file. */
   async #lookAt(index: number, entry: Entry): Promise<Standing> {
-    const { destination, rehash } = this.#init
+    const { destination, journal, rehash } = this.#init
     const partial = await statOrUndefined(Buffer.from(destination.partialPath(index)))
     if (partial?.isFile() && partial.size === BigInt(entry.size)) return 'partial'
+    if (rehash || !this.#isWhole(index, journal.stored)) return 'none'
     const final = await statOrUndefined(destination.finalPath(entry.path))
-    const mtimeNs = BigInt(entry.mtimeSeconds) * 1_000_000_000n + BigInt(entry.mtimeNanos)
-    const untouched = final?.isFile() && final.size === BigInt(entry.size) && final.mtimeNs === mtimeNs
-    return untouched && !rehash ? 'final' : 'none'
+    return final !== undefined && isUntouched(final, entry) ? 'final' : 'none'
   }
 
   /** Hashes what stands under final names and takes every chunk that is there. */
   async reuse(): Promise<number> {
     const { manifest, writer } = this.#init
     const sizes = await this.#existingSizes()
-    if (sizes.size === 0) return 0
     const inPlace = new Bitfield(manifest.places.total)
     const matched: number[] = []
     await forEachBounded(this.#chunksWithin(sizes), Math.max(2, this.#init.codec.status.threads), async (chunk) => {
@@ -113,20 +122,24 @@ class LocalScan {
     await this.#adoptFiles(sizes, inPlace)
     let bytes = 0
     for (const chunk of matched) {
-      if (!writer.adoptChunk(chunk)) await this.#copyToOtherPlaces(chunk)
-      bytes += manifest.chunks.rawBytes(chunk)
+      if (!writer.adoptChunk(chunk)) await this.#copyToOtherPlaces(chunk, sizes)
+      bytes += manifest.places.bytes(chunk)
     }
     await this.#existing.closeAll()
     return bytes
   }
 
-  /** Sizes of regular files that stand where a file that still lacks bytes will be. */
+  /** Sizes of regular files that stand under final names, unless a partial file is further than they are. */
   async #existingSizes(): Promise<Map<number, number>> {
     const { manifest, destination, writer } = this.#init
     const sizes = new Map<number, number>()
     for (let index = 0; index < manifest.entries.count; index++) {
       if (manifest.entries.type(index) !== 'file' || manifest.entries.size(index) === 0) continue
-      if (writer.finished.has(index) || this.#standings.get(index) === 'partial') continue
+      if (this.#standings.get(index) === 'partial') continue
+      if (writer.finished.has(index)) {
+        sizes.set(index, manifest.entries.size(index))
+        continue
+      }
       const found = await statOrUndefined(destination.finalPath(manifest.entries.path(index)))
       if (found?.isFile() && found.size > 0n) sizes.set(index, Number(found.size))
     }
@@ -136,24 +149,32 @@ class LocalScan {
   *#chunksWithin(sizes: ReadonlyMap<number, number>): Generator<number> {
     const { manifest, writer } = this.#init
     for (let chunk = 0; chunk < manifest.chunks.count; chunk++) {
-      if (writer.stored.has(chunk)) continue
-      const cover = manifest.places.covering(chunk, manifest.chunks.rawBytes(chunk)) ?? []
-      if (cover.every((place) => isWithin(place, sizes))) yield chunk
+      if (!writer.stored.has(chunk) && this.#coverWithin(chunk, sizes) !== undefined) yield chunk
     }
   }
 
-  /** Whether the covering places hold the chunk; notes every place that already has the right bytes. */
+  /** Places in existing files from which the chunk can be read: one that has it whole, else one after the other. */
+  #coverWithin(chunk: number, sizes: ReadonlyMap<number, number>): readonly Place[] | undefined {
+    const { places, chunks } = this.#init.manifest
+    const rawBytes = chunks.rawBytes(chunk)
+    const whole = places.of(chunk).find((place) => place.length === rawBytes && isWithin(place, sizes))
+    if (whole !== undefined) return [whole]
+    const cover = places.covering(chunk, rawBytes)
+    return cover?.every((place) => isWithin(place, sizes)) ? cover : undefined
+  }
+
+  /** Whether existing files hold the chunk; notes every place that already has the right bytes. */
   async #matches(chunk: number, sizes: ReadonlyMap<number, number>, inPlace: Bitfield): Promise<boolean> {
-    const { manifest, slabs } = this.#init
+    const { manifest, slabs, writer } = this.#init
     const rawBytes = manifest.chunks.rawBytes(chunk)
     const raw = slabs.take(rawBytes)
     const other = slabs.take(rawBytes)
     try {
-      await this.#readPlaces(manifest.places.covering(chunk, rawBytes) ?? [], raw.bytes)
+      await this.#readPlaces(this.#coverWithin(chunk, sizes) ?? [], raw.bytes)
       this.#init.onProgress?.(rawBytes)
       if (hashToId(raw.bytes) !== manifest.chunks.rawHash(chunk)) return false
       for (const place of manifest.places.of(chunk)) {
-        if (!isWithin(place, sizes)) continue
+        if (writer.finished.has(place.entry) || !isWithin(place, sizes)) continue
         const bytes = other.bytes.subarray(0, place.length)
         await this.#readPlaces([place], bytes)
         if (bytes.equals(raw.bytes.subarray(place.rawOffset, place.rawOffset + place.length))) inPlace.add(place.row)
@@ -183,10 +204,7 @@ class LocalScan {
       const covered = places.reduce((sum, place) => sum + place.length, 0)
       const whole = covered === size && sizes.get(index) === size
       await destination.makeParent(path)
-      if (!whole) {
-        await copyFile(destination.finalPath(path), destination.partialPath(index), constants.COPYFILE_FICLONE)
-        await truncate(destination.partialPath(index), size)
-      }
+      if (!whole) await copyAsPartial(destination.finalPath(path), destination.partialPath(index), size)
       for (const place of places) writer.adoptPlace(place)
       if (!whole) continue
       writer.adoptFinished(index)
@@ -194,12 +212,12 @@ class LocalScan {
     }
   }
 
-  async #copyToOtherPlaces(chunk: number): Promise<void> {
+  async #copyToOtherPlaces(chunk: number, sizes: ReadonlyMap<number, number>): Promise<void> {
     const { manifest, slabs, writer } = this.#init
     const rawBytes = manifest.chunks.rawBytes(chunk)
     const raw = slabs.take(rawBytes)
     try {
-      await this.#readPlaces(manifest.places.covering(chunk, rawBytes) ?? [], raw.bytes)
+      await this.#readPlaces(this.#coverWithin(chunk, sizes) ?? [], raw.bytes)
       if (hashToId(raw.bytes) === manifest.chunks.rawHash(chunk)) await writer.storeRaw(chunk, raw.bytes)
     } finally {
       raw.release()
@@ -228,6 +246,20 @@ class LocalScan {
     }
     return true
   }
+}
+
+function isUntouched(found: BigIntStats, entry: Entry): boolean {
+  const mtimeNs = BigInt(entry.mtimeSeconds) * 1_000_000_000n + BigInt(entry.mtimeNanos)
+  if (!found.isFile() || found.size !== BigInt(entry.size) || found.mtimeNs !== mtimeNs) return false
+  return (Number(found.mode) & MODE_BITS_RESTORED) === (entry.mode & MODE_BITS_RESTORED)
+}
+
+/** Without the mode, which may forbid writing. */
+async function copyAsPartial(from: Buffer, to: string, size: number): Promise<void> {
+  await rm(to, { force: true })
+  await copyFile(from, to, constants.COPYFILE_FICLONE)
+  await chmod(to, 0o600)
+  await truncate(to, size)
 }
 
 function isWithin(place: Place, sizes: ReadonlyMap<number, number>): boolean {

@@ -1,9 +1,10 @@
-// One swarm process at a time works on a destination. The lock is a file created with O_EXCL that says who holds it; a
-// holder that died on this host is recognised by pid and boot, one on another host by a heartbeat that stopped.
-// On file systems where exclusive creation lies, the worst case is a double download: files are renamed atomically.
+// One swarm process at a time works on a destination. The lock is a file that says who holds it and appears whole, by a hard
+// link; a holder that died on this host is recognised by pid and boot, one on another host by a heartbeat that stopped.
+// On file systems where links or exclusive creation lie, the worst case is a double download: files are renamed atomically.
 
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { open, readFile, rename, stat, unlink, utimes } from 'node:fs/promises'
+import { link, readFile, rename, stat, unlink, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { SwarmError, systemErrorCode } from '../base/errors.ts'
@@ -29,6 +30,8 @@ export type LockOutcome =
   | { readonly status: 'held'; readonly lock: HeldLock }
   | { readonly status: 'busy'; readonly holder: LockHolder }
 
+const WITHOUT_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
+
 /** Takes the lock, taking over from a dead holder; never waits. */
 export async function tryLock(path: string, root: string): Promise<LockOutcome> {
   const me: LockHolder = {
@@ -39,16 +42,14 @@ export async function tryLock(path: string, root: string): Promise<LockOutcome> 
     root,
   }
   for (let attempt = 0; attempt < 5; attempt++) {
-    if (await create(path, me)) return { status: 'held', lock: hold(path) }
+    if (await create(path, me)) return { status: 'held', lock: hold(path, me) }
     const holder = await readHolder(path)
     if (holder === 'gone') continue
     if (holder !== 'unreadable' && !(await isDead(path, holder))) return { status: 'busy', holder }
     if (holder === 'unreadable' && (await ageMs(path)) < LOCK_STALE_MS) {
       return { status: 'busy', holder: { ...me, pid: 0, host: 'unknown', root: '' } }
     }
-    // Renaming first means that of two takers only one removes the stale file.
-    await rename(path, `${path}.${process.pid}.stale`).catch(ignoreMissing)
-    await unlink(`${path}.${process.pid}.stale`).catch(ignoreMissing)
+    await removeStale(path, holder)
   }
   throw new SwarmError('destinationLocked', `the lock ${path} changes hands too fast`, {
     cure: 'wait for the other swarm processes on this directory to end, then try again',
@@ -62,18 +63,33 @@ export async function waitWhileLocked(path: string, done: () => Promise<boolean>
     if (await done()) return
     const holder = await readHolder(path)
     if (holder === 'gone' || (holder !== 'unreadable' && (await isDead(path, holder)))) return
-    await delay(LOCK_POLL_MS, undefined, { signal })
+    await delay(LOCK_POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
 }
 
+/** Whether the lock is the caller's now. */
 async function create(path: string, holder: LockHolder): Promise<boolean> {
+  const draft = `${path}.${randomUUID()}`
+  const text = `${JSON.stringify(holder)}\n`
   try {
-    const file = await open(path, 'wx', 0o644)
-    try {
-      await file.writeFile(`${JSON.stringify(holder)}\n`)
-    } finally {
-      await file.close()
-    }
+    await writeFile(draft, text, { flag: 'wx' })
+    await link(draft, path)
+    return true
+  } catch (cause) {
+    const code = systemErrorCode(cause) ?? ''
+    // A network file system may repeat a call whose answer was lost and then report our own link as foreign.
+    if (code === 'EEXIST') return (await stat(draft)).nlink > 1
+    if (!WITHOUT_LINKS.has(code)) throw diskError(`locking with ${path}`, cause)
+    return createInPlace(path, text)
+  } finally {
+    await unlink(draft).catch(ignoreMissing)
+  }
+}
+
+/** For file systems without hard links. A kill between creation and content leaves a lock that is stale after a minute. */
+async function createInPlace(path: string, text: string): Promise<boolean> {
+  try {
+    await writeFile(path, text, { flag: 'wx' })
     return true
   } catch (cause) {
     if (systemErrorCode(cause) === 'EEXIST') return false
@@ -81,18 +97,39 @@ async function create(path: string, holder: LockHolder): Promise<boolean> {
   }
 }
 
-function hold(path: string): HeldLock {
+/**
+ * Dead holder -> no lock. Moved aside first, so that of two takers only one removes it; a lock that another taker has
+ * created since we looked is put back.
+ */
+async function removeStale(path: string, dead: LockHolder | 'unreadable'): Promise<void> {
+  const aside = `${path}.${randomUUID()}`
+  try {
+    await rename(path, aside)
+    if (!isSame(await readHolder(aside), dead)) await link(aside, path)
+  } catch (cause) {
+    if (!['ENOENT', 'EEXIST'].includes(systemErrorCode(cause) ?? '')) throw diskError(`taking over ${path}`, cause)
+  } finally {
+    await unlink(aside).catch(ignoreMissing)
+  }
+}
+
+function hold(path: string, me: LockHolder): HeldLock {
   const heartbeat = setInterval(() => {
     const now = new Date()
-    utimes(path, now, now).catch(ignoreMissing)
+    // A failure shows as a stale lock on other hosts, where at worst a second process starts.
+    utimes(path, now, now).catch(() => undefined)
   }, LOCK_HEARTBEAT_MS)
   heartbeat.unref()
   return {
     async release() {
       clearInterval(heartbeat)
-      await unlink(path).catch(ignoreMissing)
+      if (isSame(await readHolder(path), me)) await unlink(path).catch(ignoreMissing)
     },
   }
+}
+
+function isSame(a: LockHolder | 'gone' | 'unreadable', b: LockHolder | 'unreadable'): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
 }
 
 async function readHolder(path: string): Promise<LockHolder | 'gone' | 'unreadable'> {

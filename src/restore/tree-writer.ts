@@ -1,7 +1,8 @@
 // Chunks in, files out. Decides when a chunk counts as stored and when a file gets its final name.
 //
-// Order that survives a crash: bytes into partial files; sync; mode, time and final name; then the journal. A commit does
-// this for everything written since the last one, so many small files cost one sync.
+// Order that survives a crash: bytes into partial files; sync; the journal; then mode, time and final name. A commit does
+// this for everything written since the last one, so many small files cost one sync. What the journal names is found
+// under either name.
 
 import { constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
@@ -137,15 +138,15 @@ export class TreeWriter {
     this.#lastCommitMs = this.#init.nowMs()
     if (chunks.length === 0 && files.size === 0) return
     await this.sync()
-    await forEachBounded(files, SMALL_FILE_WRITES_MAX, async (index) => {
-      await destination.finishFile(index, manifest.entries.get(index))
-      this.finished.add(index)
-    })
     try {
       await journal.append(chunks)
     } catch (cause) {
       throw diskError('writing the journal', cause)
     }
+    await forEachBounded(files, SMALL_FILE_WRITES_MAX, async (index) => {
+      await destination.finishFile(index, manifest.entries.get(index))
+      this.finished.add(index)
+    })
   }
 
   /** One sync of the destination's file system. */
@@ -202,13 +203,13 @@ export class TreeWriter {
   async #writeRaw(places: readonly Place[], raw: Uint8Array): Promise<void> {
     await forEachBounded(places, SMALL_FILE_WRITES_MAX, async (place) => {
       const bytes = raw.subarray(place.rawOffset, place.rawOffset + place.length)
-      const path = this.#init.destination.partialPath(place.entry)
+      const { destination } = this.#init
       let file: FileHandle | undefined
       try {
-        file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+        file = await destination.openPartial(place.entry)
         await writeFully(file, bytes, place.fileOffset)
       } catch (cause) {
-        throw diskError(`writing ${path}`, cause)
+        throw diskError(`writing ${destination.partialPath(place.entry)}`, cause)
       } finally {
         await file?.close()
       }
@@ -221,11 +222,7 @@ export class TreeWriter {
       if (this.finished.has(entry)) {
         return await open(destination.finalPath(manifest.entries.path(entry)), READ_NO_FOLLOW)
       }
-      const file = await open(
-        destination.partialPath(entry),
-        constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW,
-        0o600,
-      )
+      const file = await destination.openPartial(entry)
       if (this.#isLarge(entry)) await file.truncate(manifest.entries.size(entry))
       return file
     } catch (cause) {

@@ -61,6 +61,15 @@ export class ChunkPlaces {
     return (this.#starts[chunk + 1] ?? 0) - (this.#starts[chunk] ?? 0)
   }
 
+  /** Bytes of all places of a chunk together: what its arrival adds to the tree. */
+  bytes(chunk: number): number {
+    let bytes = 0
+    for (let row = this.#starts[chunk] ?? 0; row < (this.#starts[chunk + 1] ?? 0); row++) {
+      bytes += this.#lengths[row] ?? 0
+    }
+    return bytes
+  }
+
   /** In path order. */
   of(chunk: number): Place[] {
     const places: Place[] = []

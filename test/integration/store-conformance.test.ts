@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { openStore } from '../../src/store/open-store.ts'
 import { conformanceRuns, describeObjectStore, withCode } from '../conformance/object-store.ts'
-import { type Rgw, requires, sharedRgw } from '../support/rgw.ts'
+import { requires } from '../support/prerequisites.ts'
+import { type Rgw, sharedRgw } from '../support/rgw.ts'
 
 describeObjectStore('directory', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'swarm-store-'))

@@ -9,6 +9,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { inNamespace } from './netns.ts'
+import { needPart } from './prerequisites.ts'
 
 const runFile = promisify(execFile)
 const SCRIPT = join(import.meta.dirname, 'rgw-up.sh')
@@ -106,7 +108,7 @@ export class Rgw {
   }
 
   async #inNamespace(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
-    const [command, ...rest] = namespaced(this.#namespace, program, args)
+    const [command, ...rest] = inNamespace(this.#namespace, program, args)
     await runFile(command, rest, { env })
   }
 }
@@ -121,7 +123,7 @@ export async function startRgw(options: RgwOptions = {}): Promise<Rgw> {
   const rgw = new Rgw(`http://${ip}:${port}`, owner, directory, options.namespace)
   process.once('exit', () => rgw.stop())
   const args = [directory, ip, `${port}`, `${mon2}`, `${mon1}`, owner.accessKeyId, owner.secretAccessKey]
-  const [command, ...rest] = namespaced(options.namespace, SCRIPT, args)
+  const [command, ...rest] = inNamespace(options.namespace, SCRIPT, args)
   try {
     await runFile(command, rest, { timeout: RGW_START_TIMEOUT_MS })
   } catch (error) {
@@ -147,20 +149,10 @@ let shared: Promise<Rgw> | undefined
  * context: the tests are skipped, with a sentence that says why, where the server is not installed.
  */
 export async function sharedRgw(context: Mocha.Context): Promise<Rgw> {
-  const reason = rgwUnavailable()
-  if (reason !== undefined) {
-    if (requires('rgw')) throw new Error(`SWARM_TEST_REQUIRE=rgw, but this machine ${reason}`)
-    console.log(`      skipped: ${reason}`)
-    context.skip()
-  }
+  needPart(context, 'rgw', rgwUnavailable())
   context.timeout(RGW_START_TIMEOUT_MS)
   shared ??= startRgw()
   return shared
-}
-
-/** Whether SWARM_TEST_REQUIRE, a comma-separated list, names `part`. */
-export function requires(part: string): boolean {
-  return (process.env['SWARM_TEST_REQUIRE'] ?? '').split(',').includes(part)
 }
 
 function newKeys(start: string): RgwKeys {
@@ -168,10 +160,6 @@ function newKeys(start: string): RgwKeys {
     accessKeyId: `${start}${randomBytes(6).toString('hex').toUpperCase()}`,
     secretAccessKey: randomBytes(20).toString('hex'),
   }
-}
-
-function namespaced(namespace: string | undefined, program: string, args: readonly string[]): [string, ...string[]] {
-  return namespace === undefined ? [program, ...args] : ['ip', 'netns', 'exec', namespace, program, ...args]
 }
 
 async function createBucketAt(endpoint: string, credentials: RgwKeys, bucket: string): Promise<void> {

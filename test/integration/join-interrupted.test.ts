@@ -1,0 +1,123 @@
+// Joins that are killed or interrupted, and run again without a flag.
+
+import assert from 'node:assert/strict'
+import { readdir } from 'node:fs/promises'
+import { type Command, LISTEN, type Line, number, start, succeed, text, useFolder } from '../support/cli.ts'
+import { assertSameTree, describeTree, makeBlobs, makeWorkspace } from '../support/trees.ts'
+
+const MIB = 1024 * 1024
+const RATE_BYTES_PER_SEC = 8_000_000
+/** A commit is due after one second; reading, syncing and journaling of what a slow disk delays may take another. */
+const COMMIT_WINDOW_BYTES = 2 * RATE_BYTES_PER_SEC
+const KILLS = 3
+
+describe('an interrupted join', function () {
+  this.timeout(120_000)
+  const folder = useFolder()
+  const source = `${folder}/source`
+  const store = ['--store', `file://${folder}/store`]
+  const join = (directory: string, ...more: string[]): string[] => [
+    'join',
+    'x',
+    `${folder}/${directory}`,
+    '--limit-store',
+    `${RATE_BYTES_PER_SEC}`,
+    ...LISTEN,
+    ...store,
+    ...more,
+  ]
+  let rawBytes = 0
+
+  before(async () => {
+    await makeWorkspace(source)
+    await makeBlobs(source, { 'blobs/a': 12, 'blobs/b': 7.5, 'blobs/c': 3 })
+    const pushed = await succeed(['push', source, 'x', '--chunk-size', '1MiB', ...store])
+    rawBytes = number(pushed, 'bytes.raw')
+  })
+
+  it('D4: killed at random byte counts, it fetches less than a commit window again and never starts from zero', async () => {
+    let kept = 0
+    let atKill = 0
+    for (let kill = 1; kill <= KILLS; kill++) {
+      const target = Math.floor(Math.random() * rawBytes)
+      const run = start(join('killed'))
+      const resumed = await resumedBytes(run)
+      assert.ok(resumed >= kept, `${kept} bytes were kept once and ${resumed} now`)
+      assert.ok(atKill - resumed < COMMIT_WINDOW_BYTES, `${atKill - resumed} bytes are fetched again`)
+      kept = resumed
+      await run.line((line) => line.type === 'ready' || done(line) >= target)
+      run.kill('SIGKILL')
+      await run.ended.catch(() => undefined)
+      await assertNothingWrong(`${folder}/killed`)
+      atKill = Math.max(...run.lines.map(done))
+      console.log(`      kill ${kill} at ${atKill} of ${rawBytes} bytes; ${resumed} were there before`)
+    }
+    const last = await succeed(join('killed'))
+    const again = Math.max(0, atKill - number(last, 'bytes.fromSelf'))
+    console.log(`      fetched again after the last kill: ${again} bytes`)
+    assert.ok(again < COMMIT_WINDOW_BYTES)
+    assert.ok(number(last, 'bytes.fromSelf') >= kept)
+    await assertSameTree(source, `${folder}/killed`)
+    await assert.rejects(readdir(`${folder}/killed/.swarm/partial`))
+  })
+
+  it('C1: SIGINT exits 130, says how to go on, and nothing that was stored is fetched again', async () => {
+    const run = start(join('interrupted'))
+    await run.line((line) => done(line) > 4 * MIB)
+    const asked = performance.now()
+    run.kill('SIGINT')
+    const { code, last } = await run.ended
+    console.log(`      ended ${Math.round(performance.now() - asked)} ms after the interrupt`)
+    assert.equal(code, 130)
+    assert.equal(text(last, 'code'), 'interrupted')
+    assert.match(text(last, 'cure'), /again/)
+    const atEnd = Math.max(...run.lines.map(done))
+    const again = await succeed(join('interrupted'))
+    assert.ok(number(again, 'bytes.fromSelf') >= atEnd, `${number(again, 'bytes.fromSelf')} of ${atEnd}`)
+    await assertSameTree(source, `${folder}/interrupted`)
+  })
+
+  it('C2: SIGTERM exits 143', async () => {
+    const run = start(join('terminated'))
+    await run.line((line) => done(line) > 0)
+    run.kill('SIGTERM')
+    assert.equal((await run.ended).code, 143)
+  })
+
+  it('SIGINT after ready ends well', async () => {
+    const run = start(join('interrupted', '--linger', 'forever'))
+    await run.line('ready')
+    run.kill('SIGINT')
+    const { code, last } = await run.ended
+    assert.equal(code, 0)
+    assert.equal(last.type, 'summary')
+  })
+
+  it('SIGINT ends a join that waits for another one in the same directory', async () => {
+    const first = start(join('shared'))
+    await first.line('listening')
+    const second = start(join('shared', '--verbose'))
+    await second.words(/waiting for process/)
+    second.kill('SIGINT')
+    assert.equal((await second.ended).code, 130)
+    first.kill('SIGINT')
+    assert.equal((await first.ended).code, 130)
+  })
+
+  async function assertNothingWrong(directory: string): Promise<void> {
+    const right = await describeTree(source)
+    for (const [path, facts] of Object.entries(await describeTree(directory))) {
+      if (facts.startsWith('file')) assert.equal(facts, right[path], path)
+    }
+  }
+})
+
+/** What a run found of an earlier one. */
+async function resumedBytes(run: Command): Promise<number> {
+  const line = await run.line((found) => found.type === 'ready' || found['stage'] === 'fetching')
+  return line.type === 'ready' ? number(line, 'bytes.fromSelf') : number(line, 'fromSelf')
+}
+
+function done(line: Line): number {
+  return line.type === 'progress' && line['stage'] === 'fetching' ? number(line, 'rawBytesDone') : 0
+}
