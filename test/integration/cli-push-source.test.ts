@@ -2,17 +2,28 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, rmSync } from 'node:fs'
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
+import { appendFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { fail, LISTEN, swarm, text, useFolder } from '../support/cli.ts'
 import { FaultS3 } from '../support/fault-s3.ts'
 import { describeTree, makeBlobs } from '../support/trees.ts'
 
+/** A time that can be set again exactly. */
+const WHOLE_SECONDS = 1_000_000_000
+
 describe('push of a difficult source', function () {
   this.timeout(120_000)
   const folder = useFolder()
   const store = ['--store', `file://${folder}/store`]
+  let server: FaultS3 | undefined
+
+  async function stopServer(): Promise<void> {
+    await server?.close()
+    server = undefined
+  }
+
+  afterEach(stopServer)
 
   it('D15: a file that cannot be read exits 3, is named, and nothing is published', async () => {
     const source = `${folder}/unreadable`
@@ -30,15 +41,20 @@ describe('push of a difficult source', function () {
     assert.equal(code, 0)
   })
 
-  it('D15: a file that grows or disappears while it is pushed exits 3, and nothing is published', async () => {
+  it('D15: a file that grows, disappears or is edited while it is pushed exits 3, and nothing is published', async () => {
     const changes: Record<string, (file: string) => void> = {
       grows: (file) => appendFileSync(file, 'x'),
       disappears: (file) => rmSync(file),
+      changesSecretly: (file) => {
+        writeFileSync(file, 'x', { flag: 'r+' })
+        utimesSync(file, WHOLE_SECONDS, WHOLE_SECONDS)
+      },
     }
     for (const [name, change] of Object.entries(changes)) {
       const source = `${folder}/${name}`
       await makeBlobs(source, { 'a.bin': 1, 'z.bin': 1 })
-      const server = await FaultS3.start()
+      utimesSync(`${source}/z.bin`, WHOLE_SECONDS, WHOLE_SECONDS)
+      server = await FaultS3.start()
       // The change happens while the first chunk is on its way, before the second file is read.
       let isChanged = false
       server.misbehave(({ method, key }) => {
@@ -55,7 +71,7 @@ describe('push of a difficult source', function () {
       const error = await fail(3, args, { env })
       assert.match(text(error, 'message'), /z\.bin/)
       assert.ok(![...server.objects.keys()].some((key) => key.startsWith('snapshots/')))
-      await server.close()
+      await stopServer()
     }
   })
 
@@ -63,13 +79,14 @@ describe('push of a difficult source', function () {
     const source = `${folder}/special`
     await makeBlobs(source, { file: 0.01 })
     assert.equal(spawnSync('mkfifo', [`${source}/pipe`]).status, 0)
-    const server: Server = createServer()
-    await new Promise<void>((resolve) => server.listen(`${source}/socket`, resolve))
+    const socket: Server = createServer()
+    await new Promise<void>((resolve) => socket.listen(`${source}/socket`, resolve))
+    socket.unref()
     const { code, lines } = await swarm(['push', source, 'special', ...store])
     assert.equal(code, 0)
     const warnings = lines.filter(({ type }) => type === 'warning').map((line) => text(line, 'message'))
     assert.deepEqual(warnings.map((message) => message.split(' ')[0]).sort(), ['pipe', 'socket'])
-    await new Promise((resolve) => server.close(resolve))
+    await new Promise((resolve) => socket.close(resolve))
     const joined = await swarm(['join', 'special', `${folder}/special-copy`, ...LISTEN, ...store])
     assert.equal(joined.code, 0)
     assert.deepEqual(Object.keys(await describeTree(`${folder}/special-copy`)), ['file'])
@@ -103,7 +120,7 @@ describe('push of a difficult source', function () {
   it('a push that was interrupted is simply run again and uploads the rest', async () => {
     const source = `${folder}/again`
     await makeBlobs(source, { 'a.bin': 2, 'b.bin': 2 })
-    const server = await FaultS3.start()
+    server = await FaultS3.start()
     const env = {
       AWS_ENDPOINT_URL_S3: server.endpoint,
       AWS_ACCESS_KEY_ID: 'KEYID',
@@ -121,7 +138,5 @@ describe('push of a difficult source', function () {
     const { code, last } = await swarm(args, { env })
     assert.equal(code, 0, JSON.stringify(last))
     assert.equal(puts, 5)
-    await server.close()
-    await rm(source, { recursive: true })
   })
 })
