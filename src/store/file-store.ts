@@ -186,7 +186,7 @@ export class FileStore implements ObjectStore {
 
   /** Makes the directory and clears what dead writers left. */
   async #prepare(): Promise<void> {
-    await mkdir(this.#temporary, { recursive: true })
+    await makeFolders(this.#temporary)
     const oldestMs = Date.now() - TEMPORARY_AGE_MAX_MS
     for (const name of await readdir(this.#temporary)) {
       const path = join(this.#temporary, name)
@@ -279,8 +279,20 @@ async function placeInFolder(path: string, place: () => Promise<PutOutcome>): Pr
       return await place()
     } catch (error) {
       if (systemErrorCode(error) !== 'ENOENT' || attempt >= PLACE_ATTEMPTS_MAX) throw error
-      await mkdir(dirname(path), { recursive: true })
+      await makeFolders(dirname(path))
     }
+  }
+}
+
+/** Every folder of an absolute path, one by one: Node's recursive mkdir never ends below one that answers ENOENT, as /proc. */
+async function makeFolders(path: string): Promise<void> {
+  for (let end = path.indexOf('/', 1); ; end = path.indexOf('/', end + 1)) {
+    try {
+      await mkdir(end === -1 ? path : path.slice(0, end))
+    } catch (error) {
+      if (systemErrorCode(error) !== 'EEXIST') throw error
+    }
+    if (end === -1) return
   }
 }
 
