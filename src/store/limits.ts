@@ -30,8 +30,8 @@ export const RETRY_AFTER_CAP_MS = 60_000
 /** Calls at once of one retrying store; halved at each sign of overload, raised again by success. */
 export const CALLS_AT_ONCE_MAX = 64
 
-/** How much of the rate may pass at once after a pause. */
-export const BURST_SECONDS = 0.1
+/** How much of the rate may pass at once after a pause: a busy process that wakes late must not lose what it was granted. */
+export const BURST_SECONDS = 0.25
 /** What one connection surely carries: a rate limit lets as many reads start as it needs of these, and two more. */
 export const CONNECTION_BYTES_PER_SEC = 16_000_000
 /** A rate limit is spent in slices of this size or less. */
