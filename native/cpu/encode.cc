@@ -1,9 +1,7 @@
-// Chunk encoder, scalar reference: segments, planes, modes. Its output defines what every other encoder must produce.
+// Chunk encoder: segments, planes, modes. The loops are in kernels.h.
 #include <algorithm>
 
-#include "cpu/planes.h"
-#include "cpu/rans.h"
-#include "cpu/statistics.h"
+#include "cpu/kernels.h"
 
 namespace swarm {
 
@@ -38,10 +36,8 @@ void writeDescriptor(uint8_t* descriptor, PlaneMode mode, size_t symbolCount, si
   store32(descriptor + plane_at::wordCount, wordCount);
 }
 
-void encodePlane(const uint8_t* plane, size_t size, Writer& writer, size_t segmentStart, uint8_t* descriptor,
-                 Workspace& workspace) {
-  Counts counts;
-  countSymbols(plane, size, counts);
+void encodePlane(const uint8_t* plane, size_t size, const Counts& counts, Writer& writer, size_t segmentStart,
+                 uint8_t* descriptor, Workspace& workspace) {
   if (counts[plane[0]] == size) {
     descriptor[plane_at::mode] = static_cast<uint8_t>(PlaneMode::constant);
     descriptor[plane_at::symbol] = plane[0];
@@ -52,7 +48,7 @@ void encodePlane(const uint8_t* plane, size_t size, Writer& writer, size_t segme
   if (isWorthCoding(counts, table, size, probabilityBitsWritten)) {
     uint32_t wordCount = 0;
     const size_t bytes =
-        encodeRansPlane(plane, size, table, probabilityBitsWritten, writer.base + writer.position,
+        encodeRansPlane(kernelsOf(workspace.path), plane, size, table, probabilityBitsWritten, writer.base + writer.position,
                         writer.capacity - writer.position, workspace.words, wordCount);
     if (bytes == 0 || writer.claim(bytes) == nullptr) {
       writer.full = true;
@@ -83,10 +79,12 @@ void encodeSegment(ByteSpan raw, ElementChoice choice, Writer& writer, Workspace
   workspace.planes.resize(segmentBytesMax);
   uint8_t* planes[planeCountMax] = {};
   for (size_t plane = 0; plane < width; plane++) planes[plane] = workspace.planes.data() + plane * elements;
-  splitPlanes(choice.element, raw.data + choice.phase, elements, planes);
+  kernelsOf(workspace.path).splitPlanes(choice.element, raw.data + choice.phase, elements, planes);
+  std::array<Counts, planeCountMax> counts;
+  countPlanes(choice.element, raw.data + choice.phase, elements, planes, workspace.counts, counts);
   for (size_t plane = 0; plane < width && !writer.full; plane++)
-    encodePlane(planes[plane], elements, writer, start, prefix + segmentHeaderBytes + plane * planeDescriptorBytes,
-                workspace);
+    encodePlane(planes[plane], elements, counts[plane], writer, start,
+                prefix + segmentHeaderBytes + plane * planeDescriptorBytes, workspace);
 }
 
 EncodeResult store(ByteSpan raw, MutableSpan out, uint32_t checksum) {
@@ -114,21 +112,22 @@ EncodeResult encodeAns(ByteSpan raw, Element hint, MutableSpan out, Workspace& w
   const size_t segmentCount = (raw.size + segmentBytesMax - 1) >> segmentBits;
   Writer writer = {out.data, headerBytes, maxEncodedBytes(raw.size), false};
   uint8_t* directory = writer.claim(4 * segmentCount);
-  uint32_t checksum = 0;
+  const Kernels& kernels = kernelsOf(workspace.path);
+  uint32_t crc = UINT32_MAX;
   uint32_t floatSegments = 0;
   for (size_t index = 0; index < segmentCount; index++) {
     const size_t start = index << segmentBits;
     const ByteSpan segment = {raw.data + start, std::min(segmentBytesMax, raw.size - start)};
-    checksum = crc32c(checksum, segment);
+    crc = kernels.updateCrc(crc, segment.data, segment.size);
     if (writer.full) continue;
-    const ElementChoice choice = chooseElement(segment, hint);
+    const ElementChoice choice = chooseElement(kernels, segment, hint);
     if (choice.element != Element::bytes) floatSegments++;
     encodeSegment(segment, choice, writer, workspace);
     if (!writer.full) store32(directory + 4 * index, static_cast<uint32_t>(writer.position));
   }
-  if (raw.size == 0 || writer.full || writer.position >= maxEncodedBytes(raw.size)) return store(raw, out, checksum);
+  if (raw.size == 0 || writer.full || writer.position >= maxEncodedBytes(raw.size)) return store(raw, out, ~crc);
   writeHeader({ChunkCodec::ans, encoderVersion, 0, hint, static_cast<uint32_t>(raw.size),
-               static_cast<uint32_t>(writer.position), checksum},
+               static_cast<uint32_t>(writer.position), ~crc},
               out.data);
   return {Status::ok, writer.position, ChunkCodec::ans, floatSegments};
 }

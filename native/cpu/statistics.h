@@ -4,9 +4,13 @@
 
 #include <array>
 
+#include <vector>
+
 #include "format/layout.h"
 
 namespace swarm {
+
+struct Kernels;
 
 using Counts = std::array<uint32_t, 256>;
 
@@ -28,6 +32,10 @@ uint32_t log2Fixed(uint32_t value);
 /** Counts the values of `size` bytes. */
 void countSymbols(const uint8_t* bytes, size_t size, Counts& counts);
 
+/** Counts each plane of `count` elements, whose planes have been split already. `scratch` is kept between calls, all zero. */
+void countPlanes(Element element, const uint8_t* elements, size_t count, const uint8_t* const* planes,
+                 std::vector<uint32_t>& scratch, std::array<Counts, planeCountMax>& counts);
+
 /** Scales counts (at least two of them not zero, sum `total`) to frequencies that sum to 2^probabilityBits. */
 FrequencyTable makeFrequencyTable(const Counts& counts, size_t total, unsigned probabilityBits);
 
@@ -35,6 +43,6 @@ FrequencyTable makeFrequencyTable(const Counts& counts, size_t total, unsigned p
 bool isWorthCoding(const Counts& counts, const FrequencyTable& table, size_t total, unsigned probabilityBits);
 
 /** Element type and phase for a segment, by sampling it. */
-ElementChoice chooseElement(ByteSpan segment, Element hint);
+ElementChoice chooseElement(const Kernels& kernels, ByteSpan segment, Element hint);
 
 }  // namespace swarm

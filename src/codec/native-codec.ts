@@ -4,7 +4,9 @@ import { invariant, SwarmError } from '../base/errors.ts'
 import {
   CHUNK_RAW_BYTES_MAX,
   type ChunkInfo,
+  CODEC_PATHS,
   type Codec,
+  type CodecPath,
   type CodecStatus,
   type ElementType,
   type EncodeOptions,
@@ -42,15 +44,22 @@ export interface NativeCodecOptions {
  */
 export function openNativeCodec(options: NativeCodecOptions = {}): Codec {
   const addon = loadAddon()
-  const forced = options.path ?? process.env['SWARM_CODEC_PATH']
-  const path = forced === undefined || forced === '' ? addon.paths[0] : forced
-  if (path !== 'scalar' || !addon.paths.includes(path))
-    throw new SwarmError('usage', `codec path ${path} is not available here; there is ${addon.paths.join(', ')}`, {
+  const available = CODEC_PATHS.filter((path) => addon.paths.includes(path))
+  const forced = options.path ?? process.env['SWARM_CODEC_PATH'] ?? ''
+  const path = forced === '' ? available[0] : available.find((candidate) => candidate === forced)
+  if (path === undefined)
+    throw new SwarmError('usage', `codec path ${forced} is not available here; there is ${available.join(', ')}`, {
       cure: 'unset SWARM_CODEC_PATH, or name one of these',
       blame: 'caller',
     })
-  const pool = new addon.CodecPool(options.threads ?? codecThreadCount(), QUEUE_LENGTH_MAX)
+  const pool = new addon.CodecPool(options.threads ?? codecThreadCount(), QUEUE_LENGTH_MAX, path)
   return new NativeCodec(addon, pool, { device: 'cpu', path, threads: pool.threads() })
+}
+
+/** The code paths that this machine can run, fastest first. */
+export function availableCodecPaths(): CodecPath[] {
+  const { paths } = loadAddon()
+  return CODEC_PATHS.filter((path) => paths.includes(path))
 }
 
 class NativeCodec implements Codec {
