@@ -18,10 +18,19 @@ struct Stream {
   Row states;
   const uint8_t* next;
   uint8_t* symbols;
+  const uint8_t* lowPlane;
+  uint8_t* elements;
 };
 
 constexpr uint32_t evenWords = 0x55555555;
 constexpr uint64_t evenBytes = 0x5555555555555555;
+
+/** Puts the words of lanes 0 to 15, or 16 to 31, into the upper halves of sixteen lanes. */
+SWARM_AVX512_INLINE __m512i upperHalves(__m512i words, int firstLane) {
+  const __m512i even = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i places = _mm512_slli_epi32(_mm512_add_epi32(even, _mm512_set1_epi32(firstLane)), 16);
+  return _mm512_permutexvar_epi16(places, words);
+}
 
 /** Gives a word to every lane whose state is below 2^15, lanes ascending. */
 SWARM_AVX512_INLINE void refill(Stream& stream) {
@@ -32,10 +41,8 @@ SWARM_AVX512_INLINE void refill(Stream& stream) {
   const __mmask32 needs = _mm512_kunpackw(needsHigh, needsLow);
   const __m512i words = _mm512_maskz_expand_epi16(needs, _mm512_loadu_si512(stream.next));
   stream.next += 2 * static_cast<size_t>(_mm_popcnt_u32(needs));
-  const __m512i wordsLow = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(words));
-  const __m512i wordsHigh = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(words, 1));
-  states.low = _mm512_or_si512(_mm512_mask_slli_epi32(states.low, needsLow, states.low, 16), wordsLow);
-  states.high = _mm512_or_si512(_mm512_mask_slli_epi32(states.high, needsHigh, states.high, 16), wordsHigh);
+  states.low = _mm512_mask_shldi_epi32(states.low, needsLow, states.low, upperHalves(words, 0), 16);
+  states.high = _mm512_mask_shldi_epi32(states.high, needsHigh, states.high, upperHalves(words, 16), 16);
 }
 
 /**
@@ -56,7 +63,9 @@ struct RegisterTable {
   __m512i symbols;
   __m512i rareStart;
   __m512i slotMask;
-  __m512i order;
+  __m512i byteOrder;
+  __m512i wordOrder;
+  __m512i upperSymbols;
 
   /** False when the table does not fit. */
   SWARM_AVX512 bool fill(const DecodeTable& table) {
@@ -98,16 +107,37 @@ struct RegisterTable {
     symbols = _mm512_load_si512(symbol);
     rareStart = _mm512_set1_epi16(static_cast<int16_t>(slotCount - rareSlots));
     slotMask = _mm512_set1_epi16(static_cast<int16_t>(slotCount - 1));
-    alignas(64) uint8_t place[64] = {};
-    for (size_t lane = 0; lane < 16; lane++) {
-      place[lane] = static_cast<uint8_t>(4 * lane);
-      place[16 + lane] = static_cast<uint8_t>(4 * lane + 2);
+    alignas(64) uint8_t bytePlace[64] = {};
+    alignas(64) uint16_t wordPlace[laneCount];
+    for (size_t lane = 0; lane < laneCount; lane++) {
+      const size_t word = lane < 16 ? 2 * lane : 2 * (lane - 16) + 1;
+      bytePlace[lane] = static_cast<uint8_t>(2 * word);
+      wordPlace[lane] = static_cast<uint16_t>(word);
     }
-    order = _mm512_load_si512(place);
+    byteOrder = _mm512_load_si512(bytePlace);
+    wordOrder = _mm512_load_si512(wordPlace);
+    upperSymbols = _mm512_slli_epi16(_mm512_cvtepu8_epi16(_mm512_castsi512_si256(symbols)), 8);
     return true;
   }
 
-  template <unsigned bits>
+  /** The symbols of a row, to the plane or joined with the other plane of bf16 elements. */
+  template <bool joined>
+  SWARM_AVX512_INLINE void store(__m512i entries, Stream& stream) const {
+    if (joined) {
+      const __m512i upper = _mm512_permutexvar_epi16(_mm512_permutexvar_epi16(wordOrder, entries), upperSymbols);
+      const __m256i lower = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(stream.lowPlane));
+      const __m512i rotated = _mm512_or_si512(upper, _mm512_cvtepu8_epi16(lower));
+      _mm512_storeu_si512(stream.elements, _mm512_shrdi_epi16(rotated, rotated, 1));
+      stream.lowPlane += laneCount;
+      stream.elements += 2 * laneCount;
+    } else {
+      const __m512i row = _mm512_permutexvar_epi8(_mm512_permutexvar_epi8(byteOrder, entries), symbols);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(stream.symbols), _mm512_castsi512_si256(row));
+      stream.symbols += laneCount;
+    }
+  }
+
+  template <unsigned bits, bool joined>
   SWARM_AVX512_INLINE void decode(Stream& stream) const {
     Row& states = stream.states;
     const __m512i pairs = _mm512_mask_mov_epi16(_mm512_slli_epi32(states.high, 16), evenWords, states.low);
@@ -121,10 +151,7 @@ struct RegisterTable {
     entries = _mm512_mask_mov_epi16(entries, isRare, rareEntries);
     const __m512i frequency = _mm512_permutexvar_epi16(entries, frequencies);
     const __m512i offset = _mm512_sub_epi16(slots, _mm512_permutexvar_epi16(entries, starts));
-    const __m512i ordered = _mm512_permutexvar_epi8(order, entries);
-    const __m512i row = _mm512_permutexvar_epi8(ordered, symbols);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(stream.symbols), _mm512_castsi512_si256(row));
-    stream.symbols += laneCount;
+    store<joined>(entries, stream);
     const __m512i lowHalf = _mm512_set1_epi32(0xFFFF);
     states.low = _mm512_add_epi32(
         _mm512_mullo_epi32(_mm512_srli_epi32(states.low, bits), _mm512_and_si512(frequency, lowHalf)),
@@ -166,8 +193,9 @@ struct MemoryTable {
     return found;
   }
 
-  template <unsigned bits>
+  template <unsigned bits, bool joined>
   SWARM_AVX512_INLINE void decode(Stream& stream) const {
+    static_assert(!joined, "only tables in registers are worth joining at once");
     const __m512i low = advance<bits>(stream.states.low);
     const __m512i high = advance<bits>(stream.states.high);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(stream.symbols), _mm512_cvtepi32_epi8(_mm512_srli_epi32(low, 24)));
@@ -178,18 +206,18 @@ struct MemoryTable {
   }
 };
 
-/** Decodes `rows` rows of `count` streams, or fewer: until one of them comes near `readableEnd`. Returns how many. */
-template <size_t count, unsigned bits, class Table>
-SWARM_AVX512 size_t decodeInterleaved(const Table& shared, DecodeStream* streams, size_t rows,
-                                      const uint8_t* readableEnd) {
+/** Decodes all full rows of `count` streams, as far as the shortest of them goes and until one comes near `readableEnd`. */
+template <size_t count, unsigned bits, bool joined, class Table>
+SWARM_AVX512 void decodeInterleaved(const Table& shared, DecodeStream* streams, const uint8_t* readableEnd) {
   const Table table = shared;
   Stream local[count];
   for (size_t index = 0; index < count; index++) {
     const DecodeStream& stream = streams[index];
     local[index] = {{_mm512_load_si512(stream.states), _mm512_load_si512(stream.states + 16)},
-                    stream.next, stream.symbols};
+                    stream.next, stream.symbols, stream.lowPlane, stream.elements};
   }
   const uint8_t* const last = readableEnd - rowWordBytes;
+  const size_t rows = streams[count - 1].size / laneCount;
   size_t row = 0;
   for (; row < rows; row++) {
     bool isNear = false;
@@ -197,33 +225,36 @@ SWARM_AVX512 size_t decodeInterleaved(const Table& shared, DecodeStream* streams
     for (size_t index = 0; index < count; index++) isNear |= local[index].next > last;
     if (isNear) break;
 #pragma GCC unroll 4
-    for (size_t index = 0; index < count; index++) table.template decode<bits>(local[index]);
+    for (size_t index = 0; index < count; index++) table.template decode<bits, joined>(local[index]);
   }
   for (size_t index = 0; index < count; index++) {
     DecodeStream& stream = streams[index];
     _mm512_store_si512(stream.states, local[index].states.low);
     _mm512_store_si512(stream.states + 16, local[index].states.high);
     stream.next = local[index].next;
-    stream.symbols = local[index].symbols;
+    stream.symbols += row * laneCount;
     stream.size -= row * laneCount;
+    stream.lowPlane = local[index].lowPlane;
+    stream.elements = local[index].elements;
   }
-  return row;
 }
 
-template <unsigned bits, class Table>
+/** Four together as far as the shortest goes, which is the last one, then what is left of each. */
+template <unsigned bits, bool joined, class Table>
 SWARM_AVX512 void decodeWith(const Table& table, DecodeStream* streams, size_t count, const uint8_t* readableEnd) {
-  if (count == streamsAtOnce)
-    decodeInterleaved<streamsAtOnce, bits>(table, streams, streams[count - 1].size / laneCount, readableEnd);
+  if (count == streamsAtOnce) decodeInterleaved<streamsAtOnce, bits, joined>(table, streams, readableEnd);
   for (size_t index = 0; index < count; index++)
-    decodeInterleaved<1, bits>(table, streams + index, streams[index].size / laneCount, readableEnd);
+    decodeInterleaved<1, bits, joined>(table, streams + index, readableEnd);
 }
 
 template <unsigned bits>
 SWARM_AVX512 void decodeBits(const DecodeTable& table, DecodeStream* streams, size_t count,
                              const uint8_t* readableEnd) {
   RegisterTable registers;
-  if (registers.fill(table)) return decodeWith<bits>(registers, streams, count, readableEnd);
-  decodeWith<bits>(MemoryTable{table.slots.data()}, streams, count, readableEnd);
+  if (!registers.fill(table))
+    return decodeWith<bits, false>(MemoryTable{table.slots.data()}, streams, count, readableEnd);
+  if (streams[0].elements != nullptr) return decodeWith<bits, true>(registers, streams, count, readableEnd);
+  decodeWith<bits, false>(registers, streams, count, readableEnd);
 }
 
 }  // namespace

@@ -24,6 +24,10 @@ void prepare(const SegmentPlan& segment, SegmentDecoder& decoder) {
 /** Decodes `count` elements from `first` on, a multiple of blockSymbols, to `elements`. `scratch` holds a block of every plane. */
 Status decodeBlock(const Kernels& kernels, const SegmentPlan& segment, const SegmentDecoder& decoder, size_t first,
                    size_t count, uint8_t* scratch, uint8_t* elements) {
+  if (segment.element == Element::bf16 && segment.planes[0].mode == PlaneMode::rans &&
+      segment.planes[1].mode == PlaneMode::raw)
+    return decodeStreams(kernels, decoder.tables[0], segment.planes[0], first >> streamBits, scratch, count,
+                         {segment.planes[1].data + first, elements});
   const uint8_t* planes[planeCountMax] = {};
   for (size_t index = 0; index < segment.planeCount; index++) {
     const PlanePlan& plane = segment.planes[index];
@@ -34,7 +38,7 @@ Status decodeBlock(const Kernels& kernels, const SegmentPlan& segment, const Seg
     // A single plane needs no joining: its symbols are the raw bytes.
     uint8_t* target = segment.planeCount == 1 ? elements : scratch + index * blockSymbols;
     const Status status =
-        decodeStreams(kernels, decoder.tables[index], plane, first >> streamBits, target, count);
+        decodeStreams(kernels, decoder.tables[index], plane, first >> streamBits, target, count, {});
     if (status != Status::ok) return status;
     planes[index] = target;
   }

@@ -93,7 +93,7 @@ void makeDecodeTable(const PlanePlan& plane, unsigned probabilityBits, DecodeTab
 }
 
 Status decodeStreams(const Kernels& kernels, const DecodeTable& table, const PlanePlan& plane, size_t firstStream,
-                     uint8_t* symbols, size_t size) {
+                     uint8_t* symbols, size_t size, Bf16Join join) {
   DecodeStream streams[streamsAtOnce];
   const size_t count = (size + streamSymbols - 1) >> streamBits;
   size_t wordStart = firstStream == 0 ? 0 : load32(plane.streamEnds + 4 * (firstStream - 1));
@@ -106,13 +106,23 @@ Status decodeStreams(const Kernels& kernels, const DecodeTable& table, const Pla
     stream.end = plane.words + 2 * wordEnd;
     stream.symbols = symbols + first;
     stream.size = std::min(streamSymbols, size - first);
+    stream.elements = join.elements == nullptr ? nullptr : join.elements + 2 * first;
+    stream.lowPlane = join.elements == nullptr ? nullptr : join.lowPlane + first;
     wordStart = wordEnd;
   }
   const uint8_t* wordsEnd = plane.words + 2 * size_t{load32(plane.streamEnds + 4 * (plane.streams - 1))};
   kernels.decodeRows(table, streams, count, wordsEnd);
   for (size_t index = 0; index < count; index++) {
-    const Status status = finish(table, streams[index]);
+    DecodeStream& stream = streams[index];
+    const uint8_t* planes[2] = {stream.symbols, stream.lowPlane};
+    const bool isJoined = join.elements != nullptr && stream.elements != join.elements + 2 * (index << streamBits);
+    if (!isJoined) planes[0] = symbols + (index << streamBits);
+    const Status status = finish(table, stream);
     if (status != Status::ok) return status;
+    if (join.elements == nullptr) continue;
+    constexpr size_t steps[2] = {1, 1};
+    const auto left = static_cast<size_t>(stream.symbols + stream.size - planes[0]);
+    kernels.joinPlanes(Element::bf16, planes, steps, left, stream.elements);
   }
   return Status::ok;
 }

@@ -35,6 +35,15 @@ struct DecodeStream {
   const uint8_t* end;
   uint8_t* symbols;
   size_t size;
+  /** Null, or where the joined bf16 elements of `symbols` may go at once, and the plane to join them with. */
+  uint8_t* elements;
+  const uint8_t* lowPlane;
+};
+
+/** For bf16 elements: the plane that joins the decoded one, and where they go. `elements` null: nothing is joined. */
+struct Bf16Join {
+  const uint8_t* lowPlane;
+  uint8_t* elements;
 };
 
 /**
@@ -80,8 +89,11 @@ void encodeRowsScalar(const EncodeTable& table, EncodeStream* streams, size_t co
 /** Fills `table` for a plane whose plan parseSegments approved. */
 void makeDecodeTable(const PlanePlan& plane, unsigned probabilityBits, DecodeTable& table);
 
-/** Decodes up to streamsAtOnce streams of a plane, from `firstStream` on: `size` symbols, of which the last stream may be short. */
+/**
+ * Decodes up to streamsAtOnce streams of a plane, from `firstStream` on: `size` symbols, of which the last stream may be short.
+ * With `join`, what matters is the elements, and not all of `symbols` are written.
+ */
 Status decodeStreams(const Kernels& kernels, const DecodeTable& table, const PlanePlan& plane, size_t firstStream,
-                     uint8_t* symbols, size_t size);
+                     uint8_t* symbols, size_t size, Bf16Join join);
 
 }  // namespace swarm

@@ -135,7 +135,7 @@ static void allProbabilityBits() {
       Bytes decoded(size);
       DecodeTable decodeTable;
       makeDecodeTable(plan, bits, decodeTable);
-      check(decodeStreams(kernels, decodeTable, plan, 0, decoded.data(), size) == Status::ok, "decodes", bits);
+      check(decodeStreams(kernels, decodeTable, plan, 0, decoded.data(), size, {}) == Status::ok, "decodes", bits);
       check(decoded == symbols, "same symbols", bits);
       check(encodeRansPlane(kernels, symbols.data(), size, table, bits, out.data(), bytes - 1, scratch, wordCount) == 0,
             "a plane one byte too large is refused", bits);
