@@ -36,7 +36,31 @@ SWARM_AVX512_INLINE __m512i factorsOf(const Fold& factors) {
 }
 
 
+/** 64 elements at a time: two permutations take the upper and the lower bytes of both registers. */
+template <bool rotated>
+SWARM_AVX512 void split16(const uint8_t* elements, size_t count, uint8_t* high, uint8_t* low) {
+  const __m512i ascending =
+      _mm512_set_epi64(0x3F3E3D3C3B3A3938, 0x3736353433323130, 0x2F2E2D2C2B2A2928, 0x2726252423222120,
+                       0x1F1E1D1C1B1A1918, 0x1716151413121110, 0x0F0E0D0C0B0A0908, 0x0706050403020100);
+  const __m512i lowPlaces = _mm512_add_epi8(ascending, ascending);
+  const __m512i highPlaces = _mm512_add_epi8(lowPlaces, _mm512_set1_epi8(1));
+  size_t index = 0;
+  for (; index + 64 <= count; index += 64) {
+    __m512i first = _mm512_loadu_si512(elements + 2 * index);
+    __m512i second = _mm512_loadu_si512(elements + 2 * index + 64);
+    if (rotated) {
+      first = _mm512_shldi_epi16(first, first, 1);
+      second = _mm512_shldi_epi16(second, second, 1);
+    }
+    _mm512_storeu_si512(high + index, _mm512_permutex2var_epi8(first, highPlaces, second));
+    _mm512_storeu_si512(low + index, _mm512_permutex2var_epi8(first, lowPlaces, second));
+  }
+  plane_loops::split16<rotated>(elements + 2 * index, count - index, high + index, low + index);
+}
+
 SWARM_AVX512 void split(Element element, const uint8_t* elements, size_t count, uint8_t* const* planes) {
+  if (element == Element::bf16) return split16<true>(elements, count, planes[0], planes[1]);
+  if (element == Element::fp16) return split16<false>(elements, count, planes[0], planes[1]);
   plane_loops::split(element, elements, count, planes);
 }
 

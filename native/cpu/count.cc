@@ -43,7 +43,6 @@ void addUp(uint32_t* joint, size_t jointSize, uint32_t* byHigh, uint32_t* byLow)
 }
 
 void countBf16(uint32_t* joint, Counts& high, Counts& low) {
-  high.fill(0);
   for (size_t sign = 0; sign < 2; sign++) {
     uint32_t byExponent[256];
     uint32_t byMantissa[128] = {};
@@ -68,17 +67,24 @@ void countSymbols(const uint8_t* bytes, size_t size, Counts& counts) {
     counts[symbol] = tables[0][symbol] + tables[1][symbol] + tables[2][symbol] + tables[3][symbol];
 }
 
-void countPlanes(Element element, const uint8_t* elements, size_t count, const uint8_t* const* planes,
-                 std::vector<uint32_t>& scratch, std::array<Counts, planeCountMax>& counts) {
-  if (elementWidth(element) != 2 || count < jointElementsMin) {
-    for (size_t plane = 0; plane < elementWidth(element); plane++) countSymbols(planes[plane], count, counts[plane]);
-    return;
+PlaneCounter::PlaneCounter(Element element, size_t count, std::vector<uint32_t>& scratch)
+    : element_(element), isJoint_(elementWidth(element) == 2 && count >= jointElementsMin), joint_(scratch) {
+  if (isJoint_) joint_.resize(jointCount);
+}
+
+void PlaneCounter::add(const uint8_t* elements, size_t count, const uint8_t* const* planes) {
+  if (isJoint_) return countJointly(elements, count, joint_.data());
+  for (size_t plane = 0; plane < elementWidth(element_); plane++) {
+    Counts more;
+    countSymbols(planes[plane], count, more);
+    for (size_t symbol = 0; symbol < more.size(); symbol++) counts_[plane][symbol] += more[symbol];
   }
-  scratch.resize(jointCount);
-  countJointly(elements, count, scratch.data());
-  if (element == Element::bf16) return countBf16(scratch.data(), counts[0], counts[1]);
-  counts[1].fill(0);
-  addUp<8>(scratch.data(), jointCount, counts[0].data(), counts[1].data());
+}
+
+const std::array<Counts, planeCountMax>& PlaneCounter::finish() {
+  if (isJoint_ && element_ == Element::bf16) countBf16(joint_.data(), counts_[0], counts_[1]);
+  if (isJoint_ && element_ == Element::fp16) addUp<8>(joint_.data(), jointCount, counts_[0].data(), counts_[1].data());
+  return counts_;
 }
 
 }  // namespace swarm

@@ -63,10 +63,17 @@ void encodePlane(const uint8_t* plane, size_t size, const Counts& counts, Writer
   writeDescriptor(descriptor, PlaneMode::raw, 0, offset, size, 0);
 }
 
-void encodeSegment(ByteSpan raw, ElementChoice choice, Writer& writer, Workspace& workspace) {
+/** Elements that are split, counted and summed at a time, while they lie in the nearest caches. */
+constexpr size_t pieceElements = 8192;
+
+/** `crc` is continued over the segment, also when it does not fit. */
+void encodeSegment(ByteSpan raw, ElementChoice choice, Writer& writer, Workspace& workspace, uint32_t& crc) {
   const size_t start = writer.position;
   uint8_t* prefix = writer.claim(segmentPrefixBytes);
-  if (prefix == nullptr) return;
+  if (prefix == nullptr) {
+    crc = kernelsOf(workspace.path).updateCrc(crc, raw.data, raw.size);
+    return;
+  }
   const size_t width = elementWidth(choice.element);
   const size_t elements = (raw.size - choice.phase) / width;
   const size_t tailBytes = (raw.size - choice.phase) % width;
@@ -76,12 +83,23 @@ void encodeSegment(ByteSpan raw, ElementChoice choice, Writer& writer, Workspace
   prefix[segment_at::probabilityBits] = probabilityBitsWritten;
   std::memcpy(prefix + segment_at::head, raw.data, choice.phase);
   std::memcpy(prefix + segment_at::tail, raw.data + raw.size - tailBytes, tailBytes);
+  const Kernels& kernels = kernelsOf(workspace.path);
+  crc = kernels.updateCrc(crc, raw.data, choice.phase);
   workspace.planes.resize(segmentBytesMax);
   uint8_t* planes[planeCountMax] = {};
   for (size_t plane = 0; plane < width; plane++) planes[plane] = workspace.planes.data() + plane * elements;
-  kernelsOf(workspace.path).splitPlanes(choice.element, raw.data + choice.phase, elements, planes);
-  std::array<Counts, planeCountMax> counts;
-  countPlanes(choice.element, raw.data + choice.phase, elements, planes, workspace.counts, counts);
+  PlaneCounter counter(choice.element, elements, workspace.counts);
+  for (size_t first = 0; first < elements; first += pieceElements) {
+    const size_t count = std::min(pieceElements, elements - first);
+    const uint8_t* const piece = raw.data + choice.phase + first * width;
+    uint8_t* targets[planeCountMax] = {};
+    for (size_t plane = 0; plane < width; plane++) targets[plane] = planes[plane] + first;
+    kernels.splitPlanes(choice.element, piece, count, targets);
+    counter.add(piece, count, targets);
+    crc = kernels.updateCrc(crc, piece, count * width);
+  }
+  crc = kernels.updateCrc(crc, raw.data + raw.size - tailBytes, tailBytes);
+  const std::array<Counts, planeCountMax>& counts = counter.finish();
   for (size_t plane = 0; plane < width && !writer.full; plane++)
     encodePlane(planes[plane], elements, counts[plane], writer, start,
                 prefix + segmentHeaderBytes + plane * planeDescriptorBytes, workspace);
@@ -118,11 +136,13 @@ EncodeResult encodeAns(ByteSpan raw, Element hint, MutableSpan out, Workspace& w
   for (size_t index = 0; index < segmentCount; index++) {
     const size_t start = index << segmentBits;
     const ByteSpan segment = {raw.data + start, std::min(segmentBytesMax, raw.size - start)};
-    crc = kernels.updateCrc(crc, segment.data, segment.size);
-    if (writer.full) continue;
+    if (writer.full) {
+      crc = kernels.updateCrc(crc, segment.data, segment.size);
+      continue;
+    }
     const ElementChoice choice = chooseElement(kernels, segment, hint);
     if (choice.element != Element::bytes) floatSegments++;
-    encodeSegment(segment, choice, writer, workspace);
+    encodeSegment(segment, choice, writer, workspace, crc);
     if (!writer.full) store32(directory + 4 * index, static_cast<uint32_t>(writer.position));
   }
   if (raw.size == 0 || writer.full || writer.position >= maxEncodedBytes(raw.size)) return store(raw, out, ~crc);

@@ -32,9 +32,24 @@ uint32_t log2Fixed(uint32_t value);
 /** Counts the values of `size` bytes. */
 void countSymbols(const uint8_t* bytes, size_t size, Counts& counts);
 
-/** Counts each plane of `count` elements, whose planes have been split already. `scratch` is kept between calls, all zero. */
-void countPlanes(Element element, const uint8_t* elements, size_t count, const uint8_t* const* planes,
-                 std::vector<uint32_t>& scratch, std::array<Counts, planeCountMax>& counts);
+/** Counts the planes of a segment's elements, piece by piece. */
+class PlaneCounter {
+ public:
+  /** For `count` elements in all. `scratch` is kept between segments, all zero. */
+  PlaneCounter(Element element, size_t count, std::vector<uint32_t>& scratch);
+
+  /** Adds elements that have been split to `planes`. */
+  void add(const uint8_t* elements, size_t count, const uint8_t* const* planes);
+
+  /** The counts of each plane. Called once. */
+  const std::array<Counts, planeCountMax>& finish();
+
+ private:
+  const Element element_;
+  const bool isJoint_;
+  std::vector<uint32_t>& joint_;
+  std::array<Counts, planeCountMax> counts_{};
+};
 
 /** Scales counts (at least two of them not zero, sum `total`) to frequencies that sum to 2^probabilityBits. */
 FrequencyTable makeFrequencyTable(const Counts& counts, size_t total, unsigned probabilityBits);
