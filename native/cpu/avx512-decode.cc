@@ -8,10 +8,10 @@ namespace swarm::avx512 {
 
 namespace {
 
-// Lanes 0 to 15 and 16 to 31 of a row; where both share a register of 16-bit values, they alternate, 0, 16, 1, 17, and so on.
+// Even lanes are in one register, odd lanes in the other: as 16-bit values, both fit in one register in the order of the lanes.
 struct Row {
-  __m512i low;
-  __m512i high;
+  __m512i even;
+  __m512i odd;
 };
 
 struct Stream {
@@ -25,24 +25,52 @@ struct Stream {
 constexpr uint32_t evenWords = 0x55555555;
 constexpr uint64_t evenBytes = 0x5555555555555555;
 
-/** Puts the words of lanes 0 to 15, or 16 to 31, into the upper halves of sixteen lanes. */
-SWARM_AVX512_INLINE __m512i upperHalves(__m512i words, int firstLane) {
-  const __m512i even = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const __m512i places = _mm512_slli_epi32(_mm512_add_epi32(even, _mm512_set1_epi32(firstLane)), 16);
-  return _mm512_permutexvar_epi16(places, words);
+/** The lower halves of both registers, in the order of the lanes. */
+SWARM_AVX512_INLINE __m512i lowerHalves(const Row& row) {
+  return _mm512_mask_mov_epi16(_mm512_slli_epi32(row.odd, 16), evenWords, row.even);
+}
+
+SWARM_AVX512_INLINE Row loadRow(const uint32_t* states) {
+  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  const __m512i low = _mm512_load_si512(states);
+  const __m512i high = _mm512_load_si512(states + 16);
+  return {_mm512_permutex2var_epi32(low, even, high),
+          _mm512_permutex2var_epi32(low, _mm512_add_epi32(even, _mm512_set1_epi32(1)), high)};
+}
+
+SWARM_AVX512_INLINE void storeRow(const Row& row, uint32_t* states) {
+  const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+  _mm512_store_si512(states, _mm512_permutex2var_epi32(row.even, low, row.odd));
+  _mm512_store_si512(states + 16, _mm512_permutex2var_epi32(row.even, high, row.odd));
 }
 
 /** Gives a word to every lane whose state is below 2^15, lanes ascending. */
-SWARM_AVX512_INLINE void refill(Stream& stream) {
+template <size_t count>
+SWARM_AVX512_INLINE void refill(Stream* streams) {
   const __m512i limit = _mm512_set1_epi32(stateMin);
-  Row& states = stream.states;
-  const __mmask16 needsLow = _mm512_cmplt_epu32_mask(states.low, limit);
-  const __mmask16 needsHigh = _mm512_cmplt_epu32_mask(states.high, limit);
-  const __mmask32 needs = _mm512_kunpackw(needsHigh, needsLow);
-  const __m512i words = _mm512_maskz_expand_epi16(needs, _mm512_loadu_si512(stream.next));
-  stream.next += 2 * static_cast<size_t>(_mm_popcnt_u32(needs));
-  states.low = _mm512_mask_shldi_epi32(states.low, needsLow, states.low, upperHalves(words, 0), 16);
-  states.high = _mm512_mask_shldi_epi32(states.high, needsHigh, states.high, upperHalves(words, 16), 16);
+  __m512i words[count];
+#pragma GCC unroll 4
+  for (size_t index = 0; index < count; index++) {
+    Stream& stream = streams[index];
+    const Row& states = stream.states;
+    // Bits 15 to 30 of all lanes, of the odd ones by doubling: zero where a word is needed.
+    const __m512i upperBits = _mm512_mask_mov_epi16(_mm512_add_epi32(states.odd, states.odd), evenWords,
+                                                    _mm512_srli_epi32(states.even, 15));
+    const __mmask32 needs = _mm512_testn_epi16_mask(upperBits, upperBits);
+    words[index] = _mm512_maskz_expand_epi16(needs, _mm512_loadu_si512(stream.next));
+    stream.next += 2 * static_cast<size_t>(_mm_popcnt_u32(needs));
+  }
+#pragma GCC unroll 4
+  for (size_t index = 0; index < count; index++) {
+    Row& states = streams[index].states;
+    const __mmask16 needsEven = _mm512_cmplt_epu32_mask(states.even, limit);
+    const __mmask16 needsOdd = _mm512_cmplt_epu32_mask(states.odd, limit);
+    const __m512i shifted = _mm512_mask_slli_epi32(states.even, needsEven, states.even, 16);
+    constexpr int orBoth = 0xF8;  // first | (second & third)
+    states.even = _mm512_ternarylogic_epi32(shifted, words[index], _mm512_set1_epi32(0xFFFF), orBoth);
+    states.odd = _mm512_mask_shldi_epi32(states.odd, needsOdd, states.odd, words[index], 16);
+  }
 }
 
 /**
@@ -63,8 +91,6 @@ struct RegisterTable {
   __m512i symbols;
   __m512i rareStart;
   __m512i slotMask;
-  __m512i byteOrder;
-  __m512i wordOrder;
   __m512i upperSymbols;
 
   /** False when the table does not fit. */
@@ -75,7 +101,7 @@ struct RegisterTable {
     alignas(64) uint16_t frequency[symbolsMax] = {};
     alignas(64) uint16_t start[symbolsMax] = {};
     alignas(64) uint16_t nextStart[symbolsMax];
-    alignas(64) uint8_t symbol[64] = {};
+    alignas(64) uint16_t symbol[symbolsMax] = {};
     alignas(64) uint8_t bucketEntry[bucketCount];
     alignas(64) uint8_t rareEntry[rareSlots];
     alignas(64) uint8_t entryOfSlot[size_t{1} << probabilityBitsMax];
@@ -107,16 +133,7 @@ struct RegisterTable {
     symbols = _mm512_load_si512(symbol);
     rareStart = _mm512_set1_epi16(static_cast<int16_t>(slotCount - rareSlots));
     slotMask = _mm512_set1_epi16(static_cast<int16_t>(slotCount - 1));
-    alignas(64) uint8_t bytePlace[64] = {};
-    alignas(64) uint16_t wordPlace[laneCount];
-    for (size_t lane = 0; lane < laneCount; lane++) {
-      const size_t word = lane < 16 ? 2 * lane : 2 * (lane - 16) + 1;
-      bytePlace[lane] = static_cast<uint8_t>(2 * word);
-      wordPlace[lane] = static_cast<uint16_t>(word);
-    }
-    byteOrder = _mm512_load_si512(bytePlace);
-    wordOrder = _mm512_load_si512(wordPlace);
-    upperSymbols = _mm512_slli_epi16(_mm512_cvtepu8_epi16(_mm512_castsi512_si256(symbols)), 8);
+    upperSymbols = _mm512_slli_epi16(symbols, 8);
     return true;
   }
 
@@ -124,42 +141,58 @@ struct RegisterTable {
   template <bool joined>
   SWARM_AVX512_INLINE void store(__m512i entries, Stream& stream) const {
     if (joined) {
-      const __m512i upper = _mm512_permutexvar_epi16(_mm512_permutexvar_epi16(wordOrder, entries), upperSymbols);
+      const __m512i upper = _mm512_permutexvar_epi16(entries, upperSymbols);
       const __m256i lower = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(stream.lowPlane));
       const __m512i rotated = _mm512_or_si512(upper, _mm512_cvtepu8_epi16(lower));
       _mm512_storeu_si512(stream.elements, _mm512_shrdi_epi16(rotated, rotated, 1));
       stream.lowPlane += laneCount;
       stream.elements += 2 * laneCount;
     } else {
-      const __m512i row = _mm512_permutexvar_epi8(_mm512_permutexvar_epi8(byteOrder, entries), symbols);
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(stream.symbols), _mm512_castsi512_si256(row));
+      const __m256i row = _mm512_cvtepi16_epi8(_mm512_permutexvar_epi16(entries, symbols));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(stream.symbols), row);
       stream.symbols += laneCount;
     }
   }
 
-  template <unsigned bits, bool joined>
-  SWARM_AVX512_INLINE void decode(Stream& stream) const {
-    Row& states = stream.states;
-    const __m512i pairs = _mm512_mask_mov_epi16(_mm512_slli_epi32(states.high, 16), evenWords, states.low);
-    const __m512i slots = _mm512_and_si512(pairs, slotMask);
-    const __m512i bucket = _mm512_srli_epi16(slots, bits - 7);
-    __m512i entries = _mm512_maskz_permutex2var_epi8(evenBytes, buckets[0], bucket, buckets[1]);
-    const __mmask32 next = _mm512_cmpge_epu16_mask(slots, _mm512_permutexvar_epi16(entries, nextStarts));
-    entries = _mm512_mask_sub_epi16(entries, next, entries, _mm512_set1_epi16(-1));
-    const __mmask32 isRare = _mm512_cmpge_epu16_mask(slots, rareStart);
-    const __m512i rareEntries = _mm512_maskz_permutex2var_epi8(evenBytes, rare[0], slots, rare[1]);
-    entries = _mm512_mask_mov_epi16(entries, isRare, rareEntries);
-    const __m512i frequency = _mm512_permutexvar_epi16(entries, frequencies);
-    const __m512i offset = _mm512_sub_epi16(slots, _mm512_permutexvar_epi16(entries, starts));
-    store<joined>(entries, stream);
+  /**
+   * A row of `count` streams, step by step: the processor looks only so far ahead for work that need not wait, and the steps of
+   * one row wait for each other.
+   */
+  template <unsigned bits, bool joined, size_t count>
+  SWARM_AVX512_INLINE void decode(Stream* streams) const {
+    __m512i slots[count];
+    __m512i entries[count];
+#pragma GCC unroll 4
+    for (size_t index = 0; index < count; index++) {
+      slots[index] = _mm512_and_si512(lowerHalves(streams[index].states), slotMask);
+      const __m512i bucket = _mm512_srli_epi16(slots[index], bits - 7);
+      entries[index] = _mm512_maskz_permutex2var_epi8(evenBytes, buckets[0], bucket, buckets[1]);
+    }
+#pragma GCC unroll 4
+    for (size_t index = 0; index < count; index++) {
+      const __m512i nextStart = _mm512_permutexvar_epi16(entries[index], nextStarts);
+      const __mmask32 next = _mm512_cmpge_epu16_mask(slots[index], nextStart);
+      entries[index] = _mm512_mask_sub_epi16(entries[index], next, entries[index], _mm512_set1_epi16(-1));
+      const __mmask32 isRare = _mm512_cmpge_epu16_mask(slots[index], rareStart);
+      const __m512i rareEntries = _mm512_maskz_permutex2var_epi8(evenBytes, rare[0], slots[index], rare[1]);
+      entries[index] = _mm512_mask_mov_epi16(entries[index], isRare, rareEntries);
+    }
     const __m512i lowHalf = _mm512_set1_epi32(0xFFFF);
-    states.low = _mm512_add_epi32(
-        _mm512_mullo_epi32(_mm512_srli_epi32(states.low, bits), _mm512_and_si512(frequency, lowHalf)),
-        _mm512_and_si512(offset, lowHalf));
-    states.high = _mm512_add_epi32(
-        _mm512_mullo_epi32(_mm512_srli_epi32(states.high, bits), _mm512_srli_epi32(frequency, 16)),
-        _mm512_srli_epi32(offset, 16));
-    refill(stream);
+#pragma GCC unroll 4
+    for (size_t index = 0; index < count; index++) {
+      Row& states = streams[index].states;
+      const __m512i frequency = _mm512_permutexvar_epi16(entries[index], frequencies);
+      const __m512i offset = _mm512_sub_epi16(slots[index], _mm512_permutexvar_epi16(entries[index], starts));
+      states.even = _mm512_add_epi32(
+          _mm512_mullo_epi32(_mm512_srli_epi32(states.even, bits), _mm512_and_si512(frequency, lowHalf)),
+          _mm512_and_si512(offset, lowHalf));
+      states.odd = _mm512_add_epi32(
+          _mm512_mullo_epi32(_mm512_srli_epi32(states.odd, bits), _mm512_srli_epi32(frequency, 16)),
+          _mm512_srli_epi32(offset, 16));
+    }
+#pragma GCC unroll 4
+    for (size_t index = 0; index < count; index++) store<joined>(entries[index], streams[index]);
+    refill<count>(streams);
   }
 };
 
@@ -193,16 +226,22 @@ struct MemoryTable {
     return found;
   }
 
-  template <unsigned bits, bool joined>
-  SWARM_AVX512_INLINE void decode(Stream& stream) const {
+  template <unsigned bits, bool joined, size_t count>
+  SWARM_AVX512_INLINE void decode(Stream* streams) const {
     static_assert(!joined, "only tables in registers are worth joining at once");
-    const __m512i low = advance<bits>(stream.states.low);
-    const __m512i high = advance<bits>(stream.states.high);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(stream.symbols), _mm512_cvtepi32_epi8(_mm512_srli_epi32(low, 24)));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(stream.symbols + 16),
-                     _mm512_cvtepi32_epi8(_mm512_srli_epi32(high, 24)));
+#pragma GCC unroll 4
+    for (size_t index = 0; index < count; index++) decodeRow<bits>(streams[index]);
+  }
+
+  template <unsigned bits>
+  SWARM_AVX512_INLINE void decodeRow(Stream& stream) const {
+    const __m512i even = advance<bits>(stream.states.even);
+    const __m512i odd = advance<bits>(stream.states.odd);
+    const __m512i symbols =
+        _mm512_mask_mov_epi16(_mm512_srli_epi32(odd, 8), evenWords, _mm512_srli_epi32(even, 24));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(stream.symbols), _mm512_cvtepi16_epi8(symbols));
     stream.symbols += laneCount;
-    refill(stream);
+    refill<1>(&stream);
   }
 };
 
@@ -213,8 +252,7 @@ SWARM_AVX512 void decodeInterleaved(const Table& shared, DecodeStream* streams, 
   Stream local[count];
   for (size_t index = 0; index < count; index++) {
     const DecodeStream& stream = streams[index];
-    local[index] = {{_mm512_load_si512(stream.states), _mm512_load_si512(stream.states + 16)},
-                    stream.next, stream.symbols, stream.lowPlane, stream.elements};
+    local[index] = {loadRow(stream.states), stream.next, stream.symbols, stream.lowPlane, stream.elements};
   }
   const uint8_t* const last = readableEnd - rowWordBytes;
   const size_t rows = streams[count - 1].size / laneCount;
@@ -224,13 +262,14 @@ SWARM_AVX512 void decodeInterleaved(const Table& shared, DecodeStream* streams, 
 #pragma GCC unroll 4
     for (size_t index = 0; index < count; index++) isNear |= local[index].next > last;
     if (isNear) break;
-#pragma GCC unroll 4
-    for (size_t index = 0; index < count; index++) table.template decode<bits, joined>(local[index]);
+    constexpr size_t together = count < 4 ? count : 4;
+#pragma GCC unroll 2
+    for (size_t index = 0; index < count; index += together)
+      table.template decode<bits, joined, together>(local + index);
   }
   for (size_t index = 0; index < count; index++) {
     DecodeStream& stream = streams[index];
-    _mm512_store_si512(stream.states, local[index].states.low);
-    _mm512_store_si512(stream.states + 16, local[index].states.high);
+    storeRow(local[index].states, stream.states);
     stream.next = local[index].next;
     stream.symbols += row * laneCount;
     stream.size -= row * laneCount;
