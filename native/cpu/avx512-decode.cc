@@ -20,6 +20,7 @@ struct Stream {
   uint8_t* symbols;
   const uint8_t* lowPlane;
   uint8_t* elements;
+  uint64_t crc;
 };
 
 constexpr uint32_t evenWords = 0x55555555;
@@ -245,14 +246,30 @@ struct MemoryTable {
   }
 };
 
+/** Elements are summed this many rows after they were stored: loads that overtake a wider store wait for it. */
+constexpr size_t sumDelayRows = 8;
+constexpr size_t rowElementBytes = 2 * laneCount;
+
+/** The processor's instruction for it runs beside the vector units, which are busy, and takes no time of its own. */
+SWARM_AVX512_INLINE uint64_t sumRow(uint64_t crc, const uint8_t* row) {
+#pragma GCC unroll 8
+  for (size_t at = 0; at < rowElementBytes; at += 8) {
+    uint64_t eight;
+    std::memcpy(&eight, row + at, sizeof eight);
+    crc = _mm_crc32_u64(crc, eight);
+  }
+  return crc;
+}
+
 /** Decodes all full rows of `count` streams, as far as the shortest of them goes and until one comes near `readableEnd`. */
 template <size_t count, unsigned bits, bool joined, class Table>
 SWARM_AVX512 void decodeInterleaved(const Table& shared, DecodeStream* streams, const uint8_t* readableEnd) {
+  constexpr bool isSummed = joined && count > 1;
   const Table table = shared;
   Stream local[count];
   for (size_t index = 0; index < count; index++) {
     const DecodeStream& stream = streams[index];
-    local[index] = {loadRow(stream.states), stream.next, stream.symbols, stream.lowPlane, stream.elements};
+    local[index] = {loadRow(stream.states), stream.next, stream.symbols, stream.lowPlane, stream.elements, 0};
   }
   const uint8_t* const last = readableEnd - rowWordBytes;
   const size_t rows = streams[count - 1].size / laneCount;
@@ -266,6 +283,10 @@ SWARM_AVX512 void decodeInterleaved(const Table& shared, DecodeStream* streams, 
 #pragma GCC unroll 2
     for (size_t index = 0; index < count; index += together)
       table.template decode<bits, joined, together>(local + index);
+    if (!isSummed || row < sumDelayRows) continue;
+#pragma GCC unroll 4
+    for (size_t index = 0; index < count; index++)
+      local[index].crc = sumRow(local[index].crc, local[index].elements - (sumDelayRows + 1) * rowElementBytes);
   }
   for (size_t index = 0; index < count; index++) {
     DecodeStream& stream = streams[index];
@@ -275,6 +296,9 @@ SWARM_AVX512 void decodeInterleaved(const Table& shared, DecodeStream* streams, 
     stream.size -= row * laneCount;
     stream.lowPlane = local[index].lowPlane;
     stream.elements = local[index].elements;
+    if (!isSummed || row < sumDelayRows) continue;
+    stream.crc = static_cast<uint32_t>(local[index].crc);
+    stream.summedBytes = (row - sumDelayRows) * rowElementBytes;
   }
 }
 

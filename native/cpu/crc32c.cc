@@ -94,6 +94,13 @@ Update chooseUpdate() {
 
 }  // namespace
 
+uint32_t joinCrc(uint32_t before, uint32_t after, size_t size) {
+  // The size of all but the last streams of a plane of 16-bit elements; working it out takes longer than decoding a row.
+  constexpr size_t usualSize = 2 * streamSymbols;
+  static constexpr uint32_t usualFactor = crcShift(usualSize);
+  return crcMultiply(before, size == usualSize ? usualFactor : crcShift(size)) ^ after;
+}
+
 uint32_t updateCrc(uint32_t crc, const uint8_t* data, size_t size) {
   static const Update update = chooseUpdate();
   return update(crc, data, size);

@@ -21,13 +21,13 @@ void prepare(const SegmentPlan& segment, SegmentDecoder& decoder) {
   }
 }
 
-/** Decodes `count` elements from `first` on, a multiple of blockSymbols, to `elements`. `scratch` holds a block of every plane. */
+/** Decodes `count` elements from `first` on, a multiple of blockSymbols, to `elements`. `scratch` holds a block of every plane. `crc` is continued. */
 Status decodeBlock(const Kernels& kernels, const SegmentPlan& segment, const SegmentDecoder& decoder, size_t first,
-                   size_t count, uint8_t* scratch, uint8_t* elements) {
+                   size_t count, uint8_t* scratch, uint8_t* elements, uint32_t& crc) {
   if (segment.element == Element::bf16 && segment.planes[0].mode == PlaneMode::rans &&
       segment.planes[1].mode == PlaneMode::raw)
     return decodeStreams(kernels, decoder.tables[0], segment.planes[0], first >> streamBits, scratch, count,
-                         {segment.planes[1].data + first, elements});
+                         {segment.planes[1].data + first, elements, &crc});
   const uint8_t* planes[planeCountMax] = {};
   for (size_t index = 0; index < segment.planeCount; index++) {
     const PlanePlan& plane = segment.planes[index];
@@ -43,6 +43,7 @@ Status decodeBlock(const Kernels& kernels, const SegmentPlan& segment, const Seg
     planes[index] = target;
   }
   kernels.joinPlanes(segment.element, planes, decoder.steps.data(), count, elements);
+  crc = kernels.updateCrc(crc, elements, count * elementWidth(segment.element));
   return Status::ok;
 }
 
@@ -56,9 +57,8 @@ Status decodeSegment(const Kernels& kernels, const SegmentPlan& segment, Segment
   uint8_t* const elements = raw + segment.phase;
   for (size_t first = 0; first < segment.elements; first += blockSymbols) {
     const size_t count = std::min(blockSymbols, segment.elements - first);
-    const Status status = decodeBlock(kernels, segment, decoder, first, count, scratch, elements + first * width);
+    const Status status = decodeBlock(kernels, segment, decoder, first, count, scratch, elements + first * width, crc);
     if (status != Status::ok) return status;
-    crc = kernels.updateCrc(crc, elements + first * width, count * width);
   }
   uint8_t* const tail = raw + segment.rawBytes - segment.tailBytes;
   std::memcpy(tail, segment.tail, segment.tailBytes);

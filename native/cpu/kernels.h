@@ -17,7 +17,7 @@ struct Kernels {
   /**
    * Decodes as many full rows of `count` (at most streamsAtOnce) streams as it likes; none for scalar. Reads words in front
    * of `readableEnd` only, but may consume more than the stream has: finishStream refuses that. Where a stream has
-   * `elements`, it may write and advance these instead of the symbols.
+   * `elements`, it may write and advance these instead of the symbols, and sum some of them up.
    */
   void (*decodeRows)(const DecodeTable& table, DecodeStream* streams, size_t count, const uint8_t* readableEnd);
 

@@ -2,6 +2,7 @@
 // the one thing that parsing cannot prove; everything else that is read here has been checked.
 #include <algorithm>
 
+#include "cpu/crc32c.h"
 #include "cpu/kernels.h"
 
 namespace swarm {
@@ -77,6 +78,13 @@ Status finish(const DecodeTable& table, DecodeStream& stream) {
   }
 }
 
+/** Joins the `count` elements whose symbols the kernel, or finish, left in the plane. */
+void joinRest(const Kernels& kernels, const DecodeStream& stream, const uint8_t* symbols, size_t count) {
+  const uint8_t* const planes[2] = {symbols, stream.lowPlane};
+  constexpr size_t steps[2] = {1, 1};
+  kernels.joinPlanes(Element::bf16, planes, steps, count, stream.elements);
+}
+
 }  // namespace
 
 void makeDecodeTable(const PlanePlan& plane, unsigned probabilityBits, DecodeTable& table) {
@@ -108,21 +116,25 @@ Status decodeStreams(const Kernels& kernels, const DecodeTable& table, const Pla
     stream.size = std::min(streamSymbols, size - first);
     stream.elements = join.elements == nullptr ? nullptr : join.elements + 2 * first;
     stream.lowPlane = join.elements == nullptr ? nullptr : join.lowPlane + first;
+    stream.crc = 0;
+    stream.summedBytes = 0;
     wordStart = wordEnd;
   }
   const uint8_t* wordsEnd = plane.words + 2 * size_t{load32(plane.streamEnds + 4 * (plane.streams - 1))};
   kernels.decodeRows(table, streams, count, wordsEnd);
   for (size_t index = 0; index < count; index++) {
     DecodeStream& stream = streams[index];
-    const uint8_t* planes[2] = {stream.symbols, stream.lowPlane};
-    const bool isJoined = join.elements != nullptr && stream.elements != join.elements + 2 * (index << streamBits);
-    if (!isJoined) planes[0] = symbols + (index << streamBits);
+    uint8_t* const first = join.elements + 2 * (index << streamBits);
+    const bool isJoined = join.elements != nullptr && stream.elements != first;
+    const uint8_t* const unjoined = isJoined ? stream.symbols : symbols + (index << streamBits);
     const Status status = finish(table, stream);
     if (status != Status::ok) return status;
     if (join.elements == nullptr) continue;
-    constexpr size_t steps[2] = {1, 1};
-    const auto left = static_cast<size_t>(stream.symbols + stream.size - planes[0]);
-    kernels.joinPlanes(Element::bf16, planes, steps, left, stream.elements);
+    const auto left = static_cast<size_t>(stream.symbols + stream.size - unjoined);
+    joinRest(kernels, stream, unjoined, left);
+    const auto bytes = static_cast<size_t>(stream.elements - first) + 2 * left;
+    const uint32_t crc = kernels.updateCrc(stream.crc, first + stream.summedBytes, bytes - stream.summedBytes);
+    *join.crc = joinCrc(*join.crc, crc, bytes);
   }
   return Status::ok;
 }

@@ -38,12 +38,17 @@ struct DecodeStream {
   /** Null, or where the joined bf16 elements of `symbols` may go at once, and the plane to join them with. */
   uint8_t* elements;
   const uint8_t* lowPlane;
+  /** Inverted CRC32C, started from 0, of the first `summedBytes` of the joined elements. */
+  uint32_t crc;
+  size_t summedBytes;
 };
 
-/** For bf16 elements: the plane that joins the decoded one, and where they go. `elements` null: nothing is joined. */
+/** For bf16 elements: the plane that joins the decoded one, where they go, and the CRC that is continued over them. */
 struct Bf16Join {
   const uint8_t* lowPlane;
+  /** Null: nothing is joined. */
   uint8_t* elements;
+  uint32_t* crc;
 };
 
 /**

@@ -237,6 +237,51 @@ static void damageNeverHarms() {
   }
 }
 
+/** The verdict of every path on `chunk` is that of the scalar one. */
+static void checkVerdict(const Bytes& chunk, Exact& raw, size_t detail) {
+  path = CodePath::scalar;
+  const Status expected = decodeExact(chunk, raw);
+  for (const CodePath other : {CodePath::avx2, CodePath::avx512}) {
+    if (!isAvailable(other)) continue;
+    path = other;
+    check(decodeExact(chunk, raw) == expected, pathName(other), detail);
+  }
+}
+
+/**
+ * Damage to chunks whose streams are decoded side by side: each may consume the words of all others, or of none. Few words, so
+ * that an index which gives all of them to one stream passes the checks.
+ */
+static void damageToInterleavedStreams() {
+  Chance chance = {99};
+  for (const Element element : {Element::bytes, Element::bf16}) {
+    Bytes raw = elementBytes(streamSymbols * (element == Element::bf16 ? 10 : 5), element == Element::bf16 ? 2 : 1, 4);
+    const size_t step = element == Element::bf16 ? 2 : 1;
+    for (size_t index = step - 1; index < raw.size(); index += step)
+      raw[index] = static_cast<uint8_t>(chance.next() % 16 == 0 ? 60 + (chance.next() & 3) : 62);
+    path = CodePath::scalar;
+    const Bytes chunk = encodeOrDie(raw, element);
+    Exact decoded{Bytes(raw.size())};
+    const uint8_t* plane = chunk.data() + alignUp(headerBytes + 4) + segmentPrefixBytes;
+    const RansLayout layout(raw.size() / step, load16(plane - segmentPrefixBytes + segmentHeaderBytes + plane_at::symbolCount));
+    const size_t index = static_cast<size_t>(plane - chunk.data()) + layout.streamEnds;
+    const uint32_t words = load32(chunk.data() + index + 4 * (layout.streams - 1));
+    check(layout.streams == 5 && words > 1000 && words < streamSymbols, "five streams of few words", words);
+    for (unsigned owner = 0; owner < 5; owner++) {
+      Bytes moved = chunk;
+      for (unsigned stream = 0; stream < 5; stream++)
+        store32(moved.data() + index + 4 * stream, stream >= owner ? words : 0);
+      checkVerdict(moved, decoded, owner);
+    }
+    for (size_t round = 0; round < 300; round++) {
+      Bytes damaged = chunk;
+      const size_t reach = round % 3 == 0 ? 4 * layout.streams : 128 * layout.streams + 2 * words;
+      damaged[index + chance.next() % reach] ^= static_cast<uint8_t>(1 << chance.next() % 8);
+      checkVerdict(damaged, decoded, round);
+    }
+  }
+}
+
 /** Every path makes the same chunk and reads the chunks of the others, around every border and whatever the kind of data. */
 static void pathsAgree() {
   Chance chance = {5};
@@ -280,6 +325,7 @@ int main() {
     damageNeverHarms();
   }
   pathsAgree();
+  damageToInterleavedStreams();
   std::printf("codec_test: %d failed\n", failures);
   return failures == 0 ? 0 : 1;
 }
