@@ -4,6 +4,8 @@
 
 #if defined(__x86_64__)
 
+#include <algorithm>
+
 namespace swarm::avx512 {
 
 namespace {
@@ -33,22 +35,89 @@ SWARM_AVX512_INLINE __m512i descending16() {
   return _mm512_sub_epi16(_mm512_set1_epi16(31), ascending);
 }
 
-SWARM_AVX512_INLINE __m256i loadFour(const SymbolStep* steps, const uint8_t* symbols) {
-  const auto step = [steps](uint8_t symbol) { return reinterpret_cast<const double*>(steps + symbol); };
-  const __m128d low = _mm_loadh_pd(_mm_load_sd(step(symbols[0])), step(symbols[-1]));
-  const __m128d high = _mm_loadh_pd(_mm_load_sd(step(symbols[-2])), step(symbols[-3]));
-  return _mm256_castpd_si256(_mm256_insertf128_pd(_mm256_castpd128_pd256(low), high, 1));
-}
+/** Any table, in memory. */
+struct MemoryTable {
+  const SymbolStep* steps;
 
-/** `symbols` points to the symbol of the highest lane. */
-SWARM_AVX512_INLINE Steps loadSteps(const SymbolStep* steps, const uint8_t* symbols) {
-  const __m512i low = _mm512_inserti64x4(_mm512_castsi256_si512(loadFour(steps, symbols)), loadFour(steps, symbols - 4), 1);
-  const __m512i high =
-      _mm512_inserti64x4(_mm512_castsi256_si512(loadFour(steps, symbols - 8)), loadFour(steps, symbols - 12), 1);
-  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-  const __m512i odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-  return {_mm512_permutex2var_epi32(low, even, high), _mm512_permutex2var_epi32(low, odd, high)};
-}
+  SWARM_AVX512_INLINE __m128d loadTwo(const uint8_t* symbols) const {
+    const auto* first = reinterpret_cast<const double*>(steps + symbols[0]);
+    const auto* second = reinterpret_cast<const double*>(steps + symbols[-1]);
+    return _mm_loadh_pd(_mm_load_sd(first), second);
+  }
+
+  SWARM_AVX512_INLINE __m512i loadEight(const uint8_t* symbols) const {
+    const __m256d low = _mm256_insertf128_pd(_mm256_castpd128_pd256(loadTwo(symbols)), loadTwo(symbols - 2), 1);
+    const __m256d high = _mm256_insertf128_pd(_mm256_castpd128_pd256(loadTwo(symbols - 4)), loadTwo(symbols - 6), 1);
+    return _mm512_castpd_si512(_mm512_insertf64x4(_mm512_castpd256_pd512(low), high, 1));
+  }
+
+  /** `symbols` points to the symbol of the highest lane. */
+  SWARM_AVX512_INLINE Steps loadSixteen(const uint8_t* symbols) const {
+    const __m512i low = loadEight(symbols);
+    const __m512i high = loadEight(symbols - 8);
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    return {_mm512_permutex2var_epi32(low, even, high), _mm512_permutex2var_epi32(low, odd, high)};
+  }
+
+  SWARM_AVX512_INLINE void load(const uint8_t* symbolsEnd, Steps& first, Steps& second) const {
+    first = loadSixteen(symbolsEnd - 1);
+    second = loadSixteen(symbolsEnd - 17);
+  }
+};
+
+/** A table of at most 32 symbols that lie within 64 values, as exponents do, in registers. */
+struct RegisterTable {
+  static constexpr size_t symbolsMax = 32;
+  static constexpr unsigned rangeMax = 64;
+
+  __m512i lowestSymbol;
+  __m512i entryOfSymbol;
+  __m512i reciprocals[2];
+  __m512i packed[2];
+  __m512i order;
+
+  /** False when the table does not fit. */
+  SWARM_AVX512 bool fill(const EncodeTable& table) {
+    if (table.symbolCount > symbolsMax) return false;
+    const auto [lowest, highest] =
+        std::minmax_element(table.symbols.begin(), table.symbols.begin() + static_cast<std::ptrdiff_t>(table.symbolCount));
+    if (*highest - *lowest >= static_cast<int>(rangeMax)) return false;
+    alignas(64) uint8_t entryOf[rangeMax] = {};
+    alignas(64) uint32_t reciprocal[symbolsMax] = {};
+    alignas(64) uint32_t packing[symbolsMax] = {};
+    alignas(64) uint8_t descending[64] = {};
+    for (size_t entry = 0; entry < table.symbolCount; entry++) {
+      const uint8_t symbol = table.symbols[entry];
+      entryOf[symbol - *lowest] = static_cast<uint8_t>(entry);
+      reciprocal[entry] = table.steps[symbol].reciprocal;
+      packing[entry] = table.steps[symbol].packed;
+    }
+    for (size_t lane = 0; lane < laneCount; lane++) descending[lane] = static_cast<uint8_t>(laneCount - 1 - lane);
+    lowestSymbol = _mm512_set1_epi8(static_cast<char>(*lowest));
+    entryOfSymbol = _mm512_load_si512(entryOf);
+    order = _mm512_load_si512(descending);
+    for (size_t half = 0; half < 2; half++) {
+      reciprocals[half] = _mm512_load_si512(reciprocal + 16 * half);
+      packed[half] = _mm512_load_si512(packing + 16 * half);
+    }
+    return true;
+  }
+
+  SWARM_AVX512_INLINE Steps find(__m128i entries) const {
+    const __m512i wide = _mm512_cvtepu8_epi32(entries);
+    return {_mm512_permutex2var_epi32(reciprocals[0], wide, reciprocals[1]),
+            _mm512_permutex2var_epi32(packed[0], wide, packed[1])};
+  }
+
+  SWARM_AVX512_INLINE void load(const uint8_t* symbolsEnd, Steps& first, Steps& second) const {
+    const __m256i row = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(symbolsEnd - laneCount));
+    const __m512i symbols = _mm512_permutexvar_epi8(order, _mm512_castsi256_si512(row));
+    const __m512i entries = _mm512_permutexvar_epi8(_mm512_sub_epi8(symbols, lowestSymbol), entryOfSymbol);
+    first = find(_mm512_castsi512_si128(entries));
+    second = find(_mm512_extracti32x4_epi32(entries, 1));
+  }
+};
 
 /** Which lanes give up a word before they take their symbol. */
 template <unsigned bits>
@@ -70,10 +139,11 @@ SWARM_AVX512_INLINE __m512i advance(__m512i states, const Steps& steps) {
   return _mm512_add_epi32(_mm512_add_epi32(states, start), _mm512_mullo_epi32(quotients, complement));
 }
 
-template <unsigned bits>
-SWARM_AVX512_INLINE void encodeRow(const SymbolStep* steps, Stream& stream) {
-  const Steps firstSteps = loadSteps(steps, stream.symbolsEnd - 1);
-  const Steps secondSteps = loadSteps(steps, stream.symbolsEnd - 17);
+template <unsigned bits, class Table>
+SWARM_AVX512_INLINE void encodeRow(const Table& table, Stream& stream) {
+  Steps firstSteps;
+  Steps secondSteps;
+  table.load(stream.symbolsEnd, firstSteps, secondSteps);
   stream.symbolsEnd -= laneCount;
   const __mmask16 firstEmits = emitting<bits>(stream.first, firstSteps);
   const __mmask16 secondEmits = emitting<bits>(stream.second, secondSteps);
@@ -89,8 +159,9 @@ SWARM_AVX512_INLINE void encodeRow(const SymbolStep* steps, Stream& stream) {
   stream.second = advance<bits>(second, secondSteps);
 }
 
-template <size_t count, unsigned bits>
-SWARM_AVX512 void encodeInterleaved(const SymbolStep* steps, EncodeStream* streams) {
+template <size_t count, unsigned bits, class Table>
+SWARM_AVX512 void encodeInterleaved(const Table& shared, EncodeStream* streams) {
+  const Table table = shared;
   Stream local[count];
   for (size_t index = 0; index < count; index++) {
     const EncodeStream& stream = streams[index];
@@ -98,8 +169,10 @@ SWARM_AVX512 void encodeInterleaved(const SymbolStep* steps, EncodeStream* strea
                     _mm512_permutexvar_epi32(descending32(), _mm512_load_si512(stream.states)), stream.words,
                     stream.symbols + stream.size};
   }
-  for (size_t rows = streams[0].size / laneCount; rows > 0; rows--)
-    for (size_t index = 0; index < count; index++) encodeRow<bits>(steps, local[index]);
+  for (size_t rows = streams[0].size / laneCount; rows > 0; rows--) {
+#pragma GCC unroll 4
+    for (size_t index = 0; index < count; index++) encodeRow<bits>(table, local[index]);
+  }
   for (size_t index = 0; index < count; index++) {
     EncodeStream& stream = streams[index];
     _mm512_store_si512(stream.states + 16, _mm512_permutexvar_epi32(descending32(), local[index].first));
@@ -109,10 +182,17 @@ SWARM_AVX512 void encodeInterleaved(const SymbolStep* steps, EncodeStream* strea
   }
 }
 
+template <unsigned bits, class Table>
+SWARM_AVX512 void encodeWith(const Table& table, EncodeStream* streams, size_t count) {
+  if (count == streamsAtOnce) return encodeInterleaved<streamsAtOnce, bits>(table, streams);
+  for (size_t index = 0; index < count; index++) encodeInterleaved<1, bits>(table, streams + index);
+}
+
 template <unsigned bits>
 SWARM_AVX512 void encodeBits(const EncodeTable& table, EncodeStream* streams, size_t count) {
-  if (count == streamsAtOnce) return encodeInterleaved<streamsAtOnce, bits>(table.steps.data(), streams);
-  for (size_t index = 0; index < count; index++) encodeInterleaved<1, bits>(table.steps.data(), streams + index);
+  RegisterTable registers;
+  if (registers.fill(table)) return encodeWith<bits>(registers, streams, count);
+  encodeWith<bits>(MemoryTable{table.steps.data()}, streams, count);
 }
 
 }  // namespace

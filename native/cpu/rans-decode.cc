@@ -78,11 +78,21 @@ Status finish(const DecodeTable& table, DecodeStream& stream) {
   }
 }
 
-/** Joins the `count` elements whose symbols the kernel, or finish, left in the plane. */
-void joinRest(const Kernels& kernels, const DecodeStream& stream, const uint8_t* symbols, size_t count) {
-  const uint8_t* const planes[2] = {symbols, stream.lowPlane};
+/**
+ * Joins the elements of stream `index` that the kernel did not, and continues the CRC over all of them. The stream's symbols
+ * start at `symbols`; the kernel reached `reached`.
+ */
+void completeJoin(const Kernels& kernels, const DecodeStream& stream, const uint8_t* symbols, const uint8_t* reached,
+                  size_t index, Bf16Join join) {
+  uint8_t* const first = join.elements + 2 * (index << streamBits);
+  const uint8_t* const unjoined = stream.elements == first ? symbols : reached;
+  const auto count = static_cast<size_t>(stream.symbols + stream.size - unjoined);
+  const uint8_t* const planes[2] = {unjoined, stream.lowPlane};
   constexpr size_t steps[2] = {1, 1};
   kernels.joinPlanes(Element::bf16, planes, steps, count, stream.elements);
+  const auto bytes = static_cast<size_t>(stream.elements - first) + 2 * count;
+  const uint32_t crc = kernels.updateCrc(stream.crc, first + stream.summedBytes, bytes - stream.summedBytes);
+  *join.crc = joinCrc(*join.crc, crc, bytes);
 }
 
 }  // namespace
@@ -124,17 +134,10 @@ Status decodeStreams(const Kernels& kernels, const DecodeTable& table, const Pla
   kernels.decodeRows(table, streams, count, wordsEnd);
   for (size_t index = 0; index < count; index++) {
     DecodeStream& stream = streams[index];
-    uint8_t* const first = join.elements + 2 * (index << streamBits);
-    const bool isJoined = join.elements != nullptr && stream.elements != first;
-    const uint8_t* const unjoined = isJoined ? stream.symbols : symbols + (index << streamBits);
+    const uint8_t* const reached = stream.symbols;
     const Status status = finish(table, stream);
     if (status != Status::ok) return status;
-    if (join.elements == nullptr) continue;
-    const auto left = static_cast<size_t>(stream.symbols + stream.size - unjoined);
-    joinRest(kernels, stream, unjoined, left);
-    const auto bytes = static_cast<size_t>(stream.elements - first) + 2 * left;
-    const uint32_t crc = kernels.updateCrc(stream.crc, first + stream.summedBytes, bytes - stream.summedBytes);
-    *join.crc = joinCrc(*join.crc, crc, bytes);
+    if (join.elements != nullptr) completeJoin(kernels, stream, symbols + (index << streamBits), reached, index, join);
   }
   return Status::ok;
 }
