@@ -10,7 +10,7 @@ namespace swarm {
 namespace {
 
 /** Raised whenever a name, an argument or a result below changes. */
-constexpr uint32_t interfaceVersion = 2;
+constexpr uint32_t interfaceVersion = 3;
 
 /** inspect(encoded): the header's fields, or just `status` when it breaks a rule. */
 Napi::Value inspect(const Napi::CallbackInfo& info) {
@@ -35,7 +35,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   for (uint32_t index = 0; index < static_cast<uint32_t>(Status::count); index++)
     names.Set(index, statusName(static_cast<Status>(index)));
   Napi::Array paths = Napi::Array::New(env);
-  paths.Set(uint32_t{0}, "scalar");
+  for (const CodePath path : {CodePath::avx512, CodePath::avx2, CodePath::scalar})
+    if (isAvailable(path)) paths.Set(paths.Length(), pathName(path));
   exports.Set("interfaceVersion", static_cast<double>(interfaceVersion));
   exports.Set("formatVersion", static_cast<double>(formatVersion));
   exports.Set("rawBytesMax", static_cast<double>(rawBytesMax));

@@ -3,6 +3,8 @@
 
 #include <cmath>
 #include <new>
+#include <optional>
+#include <string>
 
 #include "addon/file-io.h"
 
@@ -104,6 +106,12 @@ JobResult encodedResult(const EncodeResult& encoded) {
   return result;
 }
 
+std::optional<CodePath> availablePath(const std::string& name) {
+  for (const CodePath path : {CodePath::avx512, CodePath::avx2, CodePath::scalar})
+    if (name == pathName(path) && isAvailable(path)) return path;
+  return std::nullopt;
+}
+
 ByteSpan readOnly(MutableSpan span) { return {span.data, span.size}; }
 
 }  // namespace
@@ -123,7 +131,12 @@ CodecPool::CodecPool(const Napi::CallbackInfo& info) : ObjectWrap(info), environ
     Napi::TypeError::New(info.Env(), "threads or queueMax out of range").ThrowAsJavaScriptException();
     return;
   }
-  workers_ = std::make_unique<WorkerPool>(static_cast<size_t>(threads), static_cast<size_t>(queueMax));
+  const std::optional<CodePath> path = availablePath(info[2].ToString());
+  if (!path) {
+    Napi::TypeError::New(info.Env(), "no such code path here").ThrowAsJavaScriptException();
+    return;
+  }
+  workers_ = std::make_unique<WorkerPool>(static_cast<size_t>(threads), static_cast<size_t>(queueMax), *path);
   if (workers_->threadCount() == 0) {
     workers_.reset();
     Napi::Error::New(info.Env(), "no thread could be started").ThrowAsJavaScriptException();

@@ -45,7 +45,7 @@ class CodecPool : public Napi::ObjectWrap<CodecPool> {
  public:
   static Napi::Function define(Napi::Env env);
 
-  /** JavaScript: new CodecPool(threads, queueMax). */
+  /** JavaScript: new CodecPool(threads, queueMax, path), one of the paths that the addon lists. */
   explicit CodecPool(const Napi::CallbackInfo& info);
   ~CodecPool() override;
 

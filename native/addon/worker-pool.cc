@@ -5,7 +5,7 @@
 
 namespace swarm {
 
-WorkerPool::WorkerPool(size_t threads, size_t queueMax) : queueMax_(queueMax) {
+WorkerPool::WorkerPool(size_t threads, size_t queueMax, CodePath path) : queueMax_(queueMax), path_(path) {
   for (size_t index = 0; index < threads; index++) {
     try {
       threads_.emplace_back([this] { work(); });
@@ -37,7 +37,7 @@ void WorkerPool::stop() {
 }
 
 void WorkerPool::work() {
-  Workspace workspace;
+  Workspace workspace(path_);
   for (;;) {
     Task task;
     {

@@ -17,7 +17,7 @@ class WorkerPool {
   using Task = std::function<void(Workspace&)>;
 
   /** Starts up to `threads` threads; fewer where the system grants no more. At most `queueMax` tasks wait. */
-  WorkerPool(size_t threads, size_t queueMax);
+  WorkerPool(size_t threads, size_t queueMax, CodePath path);
   ~WorkerPool() { stop(); }
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
@@ -35,6 +35,7 @@ class WorkerPool {
   void work();
 
   const size_t queueMax_;
+  const CodePath path_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Task> queue_;

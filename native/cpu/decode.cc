@@ -1,29 +1,68 @@
-// Chunk decoder, scalar reference: slow paths and fast paths of other devices are compared with it.
-#include "cpu/planes.h"
-#include "cpu/rans.h"
+// Chunk decoder: segments, blocks, planes, and the check of the result. The loops are in kernels.h.
+#include <algorithm>
+
+#include "cpu/kernels.h"
 
 namespace swarm {
 
 namespace {
 
-Status decodeSegment(const SegmentPlan& segment, uint8_t* raw, Workspace& workspace) {
-  workspace.planes.resize(segmentBytesMax);
-  const uint8_t* planes[planeCountMax] = {};
-  size_t steps[planeCountMax] = {};
+/** What is the same for all blocks of a segment. */
+struct SegmentDecoder {
+  std::array<DecodeTable, planeCountMax> tables;
+  std::array<size_t, planeCountMax> steps;
+};
+
+void prepare(const SegmentPlan& segment, SegmentDecoder& decoder) {
   for (size_t index = 0; index < segment.planeCount; index++) {
     const PlanePlan& plane = segment.planes[index];
-    steps[index] = plane.mode == PlaneMode::constant ? 0 : 1;
-    planes[index] = plane.mode == PlaneMode::constant ? &plane.symbol : plane.data;
-    if (plane.mode != PlaneMode::rans) continue;
+    decoder.steps[index] = plane.mode == PlaneMode::constant ? 0 : 1;
+    if (plane.mode == PlaneMode::rans) makeDecodeTable(plane, segment.probabilityBits, decoder.tables[index]);
+  }
+}
+
+/** Decodes `count` elements from `first` on, a multiple of blockSymbols, to `elements`. `scratch` holds a block of every plane. `crc` is continued. */
+Status decodeBlock(const Kernels& kernels, const SegmentPlan& segment, const SegmentDecoder& decoder, size_t first,
+                   size_t count, uint8_t* scratch, uint8_t* elements, uint32_t& crc) {
+  if (segment.element == Element::bf16 && segment.planes[0].mode == PlaneMode::rans &&
+      segment.planes[1].mode == PlaneMode::raw)
+    return decodeStreams(kernels, decoder.tables[0], segment.planes[0], first >> streamBits, scratch, count,
+                         {segment.planes[1].data + first, elements, &crc});
+  const uint8_t* planes[planeCountMax] = {};
+  for (size_t index = 0; index < segment.planeCount; index++) {
+    const PlanePlan& plane = segment.planes[index];
+    if (plane.mode != PlaneMode::rans) {
+      planes[index] = plane.mode == PlaneMode::constant ? &plane.symbol : plane.data + first;
+      continue;
+    }
     // A single plane needs no joining: its symbols are the raw bytes.
-    uint8_t* target = segment.planeCount == 1 ? raw : workspace.planes.data() + index * segment.elements;
-    const Status status = decodeRansPlane(plane, segment.probabilityBits, target, segment.elements);
+    uint8_t* target = segment.planeCount == 1 ? elements : scratch + index * blockSymbols;
+    const Status status =
+        decodeStreams(kernels, decoder.tables[index], plane, first >> streamBits, target, count, {});
     if (status != Status::ok) return status;
     planes[index] = target;
   }
+  kernels.joinPlanes(segment.element, planes, decoder.steps.data(), count, elements);
+  crc = kernels.updateCrc(crc, elements, count * elementWidth(segment.element));
+  return Status::ok;
+}
+
+/** Block by block, so that what is joined and summed still lies in the nearest caches. `crc` is continued over the segment. */
+Status decodeSegment(const Kernels& kernels, const SegmentPlan& segment, SegmentDecoder& decoder, uint8_t* scratch,
+                     uint8_t* raw, uint32_t& crc) {
+  prepare(segment, decoder);
+  const size_t width = elementWidth(segment.element);
   std::memcpy(raw, segment.head, segment.phase);
-  joinPlanes(segment.element, planes, steps, segment.elements, raw + segment.phase);
-  std::memcpy(raw + segment.rawBytes - segment.tailBytes, segment.tail, segment.tailBytes);
+  crc = kernels.updateCrc(crc, raw, segment.phase);
+  uint8_t* const elements = raw + segment.phase;
+  for (size_t first = 0; first < segment.elements; first += blockSymbols) {
+    const size_t count = std::min(blockSymbols, segment.elements - first);
+    const Status status = decodeBlock(kernels, segment, decoder, first, count, scratch, elements + first * width, crc);
+    if (status != Status::ok) return status;
+  }
+  uint8_t* const tail = raw + segment.rawBytes - segment.tailBytes;
+  std::memcpy(tail, segment.tail, segment.tailBytes);
+  crc = kernels.updateCrc(crc, tail, segment.tailBytes);
   return Status::ok;
 }
 
@@ -32,14 +71,17 @@ Status decodeSegments(ByteSpan encoded, const ChunkHeader& header, MutableSpan r
   plan.header = header;
   const Status parsed = parseSegments(encoded, plan);
   if (parsed != Status::ok) return parsed;
-  uint32_t checksum = 0;
+  const Kernels& kernels = kernelsOf(workspace.path);
+  workspace.planes.resize(segmentBytesMax);
+  SegmentDecoder decoder;
+  uint32_t crc = UINT32_MAX;
   for (size_t index = 0; index < plan.segmentCount; index++) {
     const SegmentPlan& segment = plan.segments[index];
-    const Status status = decodeSegment(segment, raw.data + segment.rawOffset, workspace);
+    const Status status = decodeSegment(kernels, segment, decoder, workspace.planes.data(),
+                                        raw.data + segment.rawOffset, crc);
     if (status != Status::ok) return status;
-    checksum = crc32c(checksum, {raw.data + segment.rawOffset, segment.rawBytes});
   }
-  return checksum == header.rawChecksum ? Status::ok : Status::checksum;
+  return ~crc == header.rawChecksum ? Status::ok : Status::checksum;
 }
 
 Status copyChecked(ByteSpan content, const ChunkHeader& header, MutableSpan raw) {

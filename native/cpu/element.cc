@@ -1,8 +1,7 @@
 // Which element type and phase a segment gets, by the entropy of sampled byte planes.
 #include <algorithm>
 
-#include "cpu/planes.h"
-#include "cpu/statistics.h"
+#include "cpu/kernels.h"
 
 namespace swarm {
 
@@ -52,7 +51,7 @@ uint64_t planeCost(const Counts& counts, size_t total) {
 }
 
 /** Estimated size of the sample in 1/256 bits; zero elements cost more than anything. */
-uint64_t candidateCost(const Sample& sample, ElementChoice choice) {
+uint64_t candidateCost(const Kernels& kernels, const Sample& sample, ElementChoice choice) {
   const size_t width = elementWidth(choice.element);
   std::array<std::array<uint8_t, sampleBytes>, planeCountMax> planes;
   size_t elements = 0;
@@ -63,7 +62,7 @@ uint64_t candidateCost(const Sample& sample, ElementChoice choice) {
     const size_t count = (window.size - skipped) / width;
     uint8_t* const targets[planeCountMax] = {planes[0].data() + elements, planes[1].data() + elements,
                                              planes[2].data() + elements, planes[3].data() + elements};
-    splitPlanes(choice.element, window.data + skipped, count, targets);
+    kernels.splitPlanes(choice.element, window.data + skipped, count, targets);
     elements += count;
     edgeBytes += window.size - count * width;
   }
@@ -79,7 +78,7 @@ uint64_t candidateCost(const Sample& sample, ElementChoice choice) {
 
 }  // namespace
 
-ElementChoice chooseElement(ByteSpan segment, Element hint) {
+ElementChoice chooseElement(const Kernels& kernels, ByteSpan segment, Element hint) {
   const ElementChoice plain = {Element::bytes, 0};
   if (hint == Element::bytes) return plain;
   const Sample sample = takeSample(segment);
@@ -88,13 +87,13 @@ ElementChoice chooseElement(ByteSpan segment, Element hint) {
   for (const Element element : {Element::bf16, Element::fp16, Element::fp32}) {
     if (hint != Element::unknown && hint != element) continue;
     for (uint8_t phase = 0; phase < elementWidth(element); phase++) {
-      const uint64_t cost = candidateCost(sample, {element, phase});
+      const uint64_t cost = candidateCost(kernels, sample, {element, phase});
       if (cost * 256 >= bestCost * 255) continue;
       best = {element, phase};
       bestCost = cost;
     }
   }
-  return bestCost * 64 < candidateCost(sample, plain) * 63 ? best : plain;
+  return bestCost * 64 < candidateCost(kernels, sample, plain) * 63 ? best : plain;
 }
 
 }  // namespace swarm

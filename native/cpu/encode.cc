@@ -1,9 +1,7 @@
-// Chunk encoder, scalar reference: segments, planes, modes. Its output defines what every other encoder must produce.
+// Chunk encoder: segments, planes, modes. The loops are in kernels.h.
 #include <algorithm>
 
-#include "cpu/planes.h"
-#include "cpu/rans.h"
-#include "cpu/statistics.h"
+#include "cpu/kernels.h"
 
 namespace swarm {
 
@@ -38,10 +36,8 @@ void writeDescriptor(uint8_t* descriptor, PlaneMode mode, size_t symbolCount, si
   store32(descriptor + plane_at::wordCount, wordCount);
 }
 
-void encodePlane(const uint8_t* plane, size_t size, Writer& writer, size_t segmentStart, uint8_t* descriptor,
-                 Workspace& workspace) {
-  Counts counts;
-  countSymbols(plane, size, counts);
+void encodePlane(const uint8_t* plane, size_t size, const Counts& counts, Writer& writer, size_t segmentStart,
+                 uint8_t* descriptor, Workspace& workspace) {
   if (counts[plane[0]] == size) {
     descriptor[plane_at::mode] = static_cast<uint8_t>(PlaneMode::constant);
     descriptor[plane_at::symbol] = plane[0];
@@ -52,7 +48,7 @@ void encodePlane(const uint8_t* plane, size_t size, Writer& writer, size_t segme
   if (isWorthCoding(counts, table, size, probabilityBitsWritten)) {
     uint32_t wordCount = 0;
     const size_t bytes =
-        encodeRansPlane(plane, size, table, probabilityBitsWritten, writer.base + writer.position,
+        encodeRansPlane(kernelsOf(workspace.path), plane, size, table, probabilityBitsWritten, writer.base + writer.position,
                         writer.capacity - writer.position, workspace.words, wordCount);
     if (bytes == 0 || writer.claim(bytes) == nullptr) {
       writer.full = true;
@@ -67,10 +63,17 @@ void encodePlane(const uint8_t* plane, size_t size, Writer& writer, size_t segme
   writeDescriptor(descriptor, PlaneMode::raw, 0, offset, size, 0);
 }
 
-void encodeSegment(ByteSpan raw, ElementChoice choice, Writer& writer, Workspace& workspace) {
+/** Elements that are split, counted and summed at a time, while they lie in the nearest caches. */
+constexpr size_t pieceElements = 8192;
+
+/** `crc` is continued over the segment, also when it does not fit. */
+void encodeSegment(ByteSpan raw, ElementChoice choice, Writer& writer, Workspace& workspace, uint32_t& crc) {
   const size_t start = writer.position;
   uint8_t* prefix = writer.claim(segmentPrefixBytes);
-  if (prefix == nullptr) return;
+  if (prefix == nullptr) {
+    crc = kernelsOf(workspace.path).updateCrc(crc, raw.data, raw.size);
+    return;
+  }
   const size_t width = elementWidth(choice.element);
   const size_t elements = (raw.size - choice.phase) / width;
   const size_t tailBytes = (raw.size - choice.phase) % width;
@@ -80,13 +83,26 @@ void encodeSegment(ByteSpan raw, ElementChoice choice, Writer& writer, Workspace
   prefix[segment_at::probabilityBits] = probabilityBitsWritten;
   std::memcpy(prefix + segment_at::head, raw.data, choice.phase);
   std::memcpy(prefix + segment_at::tail, raw.data + raw.size - tailBytes, tailBytes);
+  const Kernels& kernels = kernelsOf(workspace.path);
+  crc = kernels.updateCrc(crc, raw.data, choice.phase);
   workspace.planes.resize(segmentBytesMax);
   uint8_t* planes[planeCountMax] = {};
   for (size_t plane = 0; plane < width; plane++) planes[plane] = workspace.planes.data() + plane * elements;
-  splitPlanes(choice.element, raw.data + choice.phase, elements, planes);
+  PlaneCounter counter(choice.element, elements, workspace.counts);
+  for (size_t first = 0; first < elements; first += pieceElements) {
+    const size_t count = std::min(pieceElements, elements - first);
+    const uint8_t* const piece = raw.data + choice.phase + first * width;
+    uint8_t* targets[planeCountMax] = {};
+    for (size_t plane = 0; plane < width; plane++) targets[plane] = planes[plane] + first;
+    kernels.splitPlanes(choice.element, piece, count, targets);
+    counter.add(piece, count, targets);
+    crc = kernels.updateCrc(crc, piece, count * width);
+  }
+  crc = kernels.updateCrc(crc, raw.data + raw.size - tailBytes, tailBytes);
+  const std::array<Counts, planeCountMax>& counts = counter.finish();
   for (size_t plane = 0; plane < width && !writer.full; plane++)
-    encodePlane(planes[plane], elements, writer, start, prefix + segmentHeaderBytes + plane * planeDescriptorBytes,
-                workspace);
+    encodePlane(planes[plane], elements, counts[plane], writer, start,
+                prefix + segmentHeaderBytes + plane * planeDescriptorBytes, workspace);
 }
 
 EncodeResult store(ByteSpan raw, MutableSpan out, uint32_t checksum) {
@@ -114,21 +130,24 @@ EncodeResult encodeAns(ByteSpan raw, Element hint, MutableSpan out, Workspace& w
   const size_t segmentCount = (raw.size + segmentBytesMax - 1) >> segmentBits;
   Writer writer = {out.data, headerBytes, maxEncodedBytes(raw.size), false};
   uint8_t* directory = writer.claim(4 * segmentCount);
-  uint32_t checksum = 0;
+  const Kernels& kernels = kernelsOf(workspace.path);
+  uint32_t crc = UINT32_MAX;
   uint32_t floatSegments = 0;
   for (size_t index = 0; index < segmentCount; index++) {
     const size_t start = index << segmentBits;
     const ByteSpan segment = {raw.data + start, std::min(segmentBytesMax, raw.size - start)};
-    checksum = crc32c(checksum, segment);
-    if (writer.full) continue;
-    const ElementChoice choice = chooseElement(segment, hint);
+    if (writer.full) {
+      crc = kernels.updateCrc(crc, segment.data, segment.size);
+      continue;
+    }
+    const ElementChoice choice = chooseElement(kernels, segment, hint);
     if (choice.element != Element::bytes) floatSegments++;
-    encodeSegment(segment, choice, writer, workspace);
+    encodeSegment(segment, choice, writer, workspace, crc);
     if (!writer.full) store32(directory + 4 * index, static_cast<uint32_t>(writer.position));
   }
-  if (raw.size == 0 || writer.full || writer.position >= maxEncodedBytes(raw.size)) return store(raw, out, checksum);
+  if (raw.size == 0 || writer.full || writer.position >= maxEncodedBytes(raw.size)) return store(raw, out, ~crc);
   writeHeader({ChunkCodec::ans, encoderVersion, 0, hint, static_cast<uint32_t>(raw.size),
-               static_cast<uint32_t>(writer.position), checksum},
+               static_cast<uint32_t>(writer.position), ~crc},
               out.data);
   return {Status::ok, writer.position, ChunkCodec::ans, floatSegments};
 }

@@ -64,21 +64,6 @@ uint32_t log2Fixed(uint32_t value) {
   return table[value];
 }
 
-void countSymbols(const uint8_t* bytes, size_t size, Counts& counts) {
-  // Four tables, because equal neighbours would otherwise wait for each other's store.
-  std::array<Counts, 4> parts{};
-  size_t index = 0;
-  for (; index + 4 <= size; index += 4) {
-    parts[0][bytes[index]]++;
-    parts[1][bytes[index + 1]]++;
-    parts[2][bytes[index + 2]]++;
-    parts[3][bytes[index + 3]]++;
-  }
-  for (; index < size; index++) parts[0][bytes[index]]++;
-  for (size_t symbol = 0; symbol < 256; symbol++)
-    counts[symbol] = parts[0][symbol] + parts[1][symbol] + parts[2][symbol] + parts[3][symbol];
-}
-
 FrequencyTable makeFrequencyTable(const Counts& counts, size_t total, unsigned probabilityBits) {
   const uint32_t slots = uint32_t{1} << probabilityBits;
   std::array<Entry, 256> entries;

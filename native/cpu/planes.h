@@ -1,15 +1,108 @@
-// Elements to byte planes and back. Plane 0 holds each element's most significant byte; bf16 and fp32 are rotated left by one
-// bit first, which gathers the whole exponent in plane 0 and puts the sign below the mantissa.
+// Elements to byte planes and back, as plain loops. Plane 0 holds each element's most significant byte; bf16 and fp32 are
+// rotated left by one bit first, which gathers the whole exponent in plane 0 and puts the sign below the mantissa.
+//
+// A code path calls these from a function compiled for its instructions; they are inlined there and become its vector code.
 #pragma once
 
 #include "format/layout.h"
 
-namespace swarm {
+#define SWARM_INLINE inline __attribute__((always_inline))
 
-/** Splits `count` elements into elementWidth(element) planes of `count` bytes each. */
-void splitPlanes(Element element, const uint8_t* elements, size_t count, uint8_t* const* planes);
+namespace swarm::plane_loops {
 
-/** Inverse of splitPlanes. A plane whose entry in `steps` is 0 is a single byte that stands for all; else its step is 1. */
-void joinPlanes(Element element, const uint8_t* const* planes, const size_t* steps, size_t count, uint8_t* elements);
+template <bool rotated>
+SWARM_INLINE void split16(const uint8_t* elements, size_t count, uint8_t* __restrict high, uint8_t* __restrict low) {
+  for (size_t index = 0; index < count; index++) {
+    uint16_t value = load16(elements + 2 * index);
+    if (rotated) value = static_cast<uint16_t>(value << 1 | value >> 15);
+    high[index] = static_cast<uint8_t>(value >> 8);
+    low[index] = static_cast<uint8_t>(value);
+  }
+}
 
-}  // namespace swarm
+SWARM_INLINE void split32(const uint8_t* elements, size_t count, uint8_t* const* planes) {
+  uint8_t* __restrict plane0 = planes[0];
+  uint8_t* __restrict plane1 = planes[1];
+  uint8_t* __restrict plane2 = planes[2];
+  uint8_t* __restrict plane3 = planes[3];
+  for (size_t index = 0; index < count; index++) {
+    uint32_t value = load32(elements + 4 * index);
+    value = value << 1 | value >> 31;
+    plane0[index] = static_cast<uint8_t>(value >> 24);
+    plane1[index] = static_cast<uint8_t>(value >> 16);
+    plane2[index] = static_cast<uint8_t>(value >> 8);
+    plane3[index] = static_cast<uint8_t>(value);
+  }
+}
+
+/** Steps are template arguments, because a step known only at run time keeps the loop from being vectorised. */
+template <bool rotated, size_t highStep, size_t lowStep>
+SWARM_INLINE void join16(const uint8_t* high, const uint8_t* low, size_t count, uint8_t* __restrict elements) {
+  for (size_t index = 0; index < count; index++) {
+    auto value = static_cast<uint16_t>(high[index * highStep] << 8 | low[index * lowStep]);
+    if (rotated) value = static_cast<uint16_t>(value >> 1 | value << 15);
+    store16(elements + 2 * index, value);
+  }
+}
+
+template <bool rotated>
+SWARM_INLINE void join16AnyStep(const uint8_t* const* planes, const size_t* steps, size_t count, uint8_t* elements) {
+  if (steps[0] != 0 && steps[1] != 0) return join16<rotated, 1, 1>(planes[0], planes[1], count, elements);
+  if (steps[0] != 0) return join16<rotated, 1, 0>(planes[0], planes[1], count, elements);
+  if (steps[1] != 0) return join16<rotated, 0, 1>(planes[0], planes[1], count, elements);
+  join16<rotated, 0, 0>(planes[0], planes[1], count, elements);
+}
+
+/** `upper`: whether planes 0 and 1 have a step; `lower`: planes 2 and 3. */
+template <size_t upper, size_t lower>
+SWARM_INLINE void join32(const uint8_t* const* planes, size_t count, uint8_t* __restrict elements) {
+  const uint8_t *plane0 = planes[0], *plane1 = planes[1], *plane2 = planes[2], *plane3 = planes[3];
+  for (size_t index = 0; index < count; index++) {
+    const uint32_t value = uint32_t{plane0[index * upper]} << 24 | uint32_t{plane1[index * upper]} << 16 |
+                           uint32_t{plane2[index * lower]} << 8 | plane3[index * lower];
+    store32(elements + 4 * index, value >> 1 | value << 31);
+  }
+}
+
+SWARM_INLINE void join32AnyStep(const uint8_t* const* planes, const size_t* steps, size_t count, uint8_t* elements) {
+  const size_t s0 = steps[0], s1 = steps[1], s2 = steps[2], s3 = steps[3];
+  if (s0 != 0 && s1 != 0 && s2 != 0 && s3 != 0) return join32<1, 1>(planes, count, elements);
+  if (s0 != 0 && s1 != 0 && s2 == 0 && s3 == 0) return join32<1, 0>(planes, count, elements);
+  for (size_t index = 0; index < count; index++) {
+    const uint32_t value = uint32_t{planes[0][index * s0]} << 24 | uint32_t{planes[1][index * s1]} << 16 |
+                           uint32_t{planes[2][index * s2]} << 8 | planes[3][index * s3];
+    store32(elements + 4 * index, value >> 1 | value << 31);
+  }
+}
+
+SWARM_INLINE void joinBytes(const uint8_t* plane, size_t step, size_t count, uint8_t* elements) {
+  if (step == 0)
+    std::memset(elements, *plane, count);
+  else if (plane != elements)
+    std::memcpy(elements, plane, count);
+}
+
+SWARM_INLINE void split(Element element, const uint8_t* elements, size_t count, uint8_t* const* planes) {
+  switch (element) {
+    case Element::bf16: return split16<true>(elements, count, planes[0], planes[1]);
+    case Element::fp16: return split16<false>(elements, count, planes[0], planes[1]);
+    case Element::fp32: return split32(elements, count, planes);
+    case Element::bytes:
+    case Element::unknown: break;
+  }
+  std::memcpy(planes[0], elements, count);
+}
+
+SWARM_INLINE void join(Element element, const uint8_t* const* planes, const size_t* steps, size_t count,
+                       uint8_t* elements) {
+  switch (element) {
+    case Element::bf16: return join16AnyStep<true>(planes, steps, count, elements);
+    case Element::fp16: return join16AnyStep<false>(planes, steps, count, elements);
+    case Element::fp32: return join32AnyStep(planes, steps, count, elements);
+    case Element::bytes:
+    case Element::unknown: break;
+  }
+  joinBytes(planes[0], steps[0], count, elements);
+}
+
+}  // namespace swarm::plane_loops

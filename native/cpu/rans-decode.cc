@@ -1,29 +1,15 @@
-// rANS decoder, scalar reference. The words that a stream consumes are the one thing that parsing cannot prove, so each row
-// checks them; everything else it reads has been checked.
+// rANS decoder: the scalar reference, and around the faster loops what they leave over. The words that a stream consumes are
+// the one thing that parsing cannot prove; everything else that is read here has been checked.
 #include <algorithm>
 
-#include "cpu/rans.h"
+#include "cpu/crc32c.h"
+#include "cpu/kernels.h"
 
 namespace swarm {
 
 namespace {
 
-/** Per slot: symbol in bits 24..31, frequency in 12..23, slot minus the symbol's first slot in 0..11. */
-using SlotTable = std::array<uint32_t, size_t{1} << probabilityBitsMax>;
-
-void fillSlots(const PlanePlan& plane, SlotTable& slots) {
-  size_t slot = 0;
-  for (size_t index = 0; index < plane.symbolCount; index++) {
-    const uint32_t frequency = load16(plane.frequencies + 2 * index);
-    const uint32_t entry = uint32_t{plane.data[index]} << 24 | frequency << 12;
-    for (uint32_t offset = 0; offset < frequency; offset++) slots[slot++] = entry | offset;
-  }
-}
-
-struct Words {
-  const uint8_t* next;
-  const uint8_t* end;
-};
+using SlotTable = decltype(DecodeTable::slots);
 
 inline uint32_t advance(const SlotTable& slots, unsigned bits, uint32_t state, uint8_t& symbol) {
   const uint32_t entry = slots[state & ((uint32_t{1} << bits) - 1)];
@@ -33,81 +19,127 @@ inline uint32_t advance(const SlotTable& slots, unsigned bits, uint32_t state, u
 
 /** A row for which 32 words are known to be left. Without branches: a lane's need of a word cannot be predicted. */
 template <unsigned bits>
-inline void decodeRow(const SlotTable& slots, uint32_t* states, Words& words, uint8_t* row) {
-  const uint8_t* next = words.next;
+inline void decodeRow(const SlotTable& slots, DecodeStream& stream) {
+  const uint8_t* next = stream.next;
   for (size_t lane = 0; lane < laneCount; lane++) {
-    const uint32_t state = advance(slots, bits, states[lane], row[lane]);
+    const uint32_t state = advance(slots, bits, stream.states[lane], stream.symbols[lane]);
     const uint32_t needs = (state - stateMin) >> 31;
-    states[lane] = state << (needs * 16) | (load16(next) & (0 - needs));
+    stream.states[lane] = state << (needs * 16) | (load16(next) & (0 - needs));
     next += needs * 2;
   }
-  words.next = next;
+  stream.next = next;
 }
 
 /** A row near the end of the words. False when one is missing. */
 template <unsigned bits>
-bool decodeRowChecked(const SlotTable& slots, uint32_t* states, Words& words, uint8_t* row) {
+bool decodeRowChecked(const SlotTable& slots, DecodeStream& stream, uint8_t* row) {
   for (size_t lane = 0; lane < laneCount; lane++) {
-    uint32_t state = advance(slots, bits, states[lane], row[lane]);
+    uint32_t state = advance(slots, bits, stream.states[lane], row[lane]);
     if (state < stateMin) {
-      if (words.next == words.end) return false;
-      state = state << 16 | load16(words.next);
-      words.next += 2;
+      if (stream.next == stream.end) return false;
+      state = state << 16 | load16(stream.next);
+      stream.next += 2;
     }
-    states[lane] = state;
+    stream.states[lane] = state;
   }
   return true;
 }
 
+/** Decodes what is left of a stream, to its end, and checks that it is the end. */
 template <unsigned bits>
-Status decodeStream(const SlotTable& slots, uint8_t filler, const uint8_t* stateBytes, Words words, uint8_t* symbols,
-                    size_t size) {
-  uint32_t states[laneCount];
-  std::memcpy(states, stateBytes, sizeof states);
-  const size_t rest = size % laneCount;
-  for (size_t position = 0; position < size - rest; position += laneCount) {
-    if (static_cast<size_t>(words.end - words.next) >= 2 * laneCount)
-      decodeRow<bits>(slots, states, words, symbols + position);
-    else if (!decodeRowChecked<bits>(slots, states, words, symbols + position))
+Status finishStream(const DecodeTable& table, DecodeStream& stream) {
+  if (stream.next > stream.end) return Status::words;
+  while (stream.size >= laneCount) {
+    if (static_cast<size_t>(stream.end - stream.next) >= rowWordBytes)
+      decodeRow<bits>(table.slots, stream);
+    else if (!decodeRowChecked<bits>(table.slots, stream, stream.symbols))
       return Status::words;
+    stream.symbols += laneCount;
+    stream.size -= laneCount;
   }
-  if (rest != 0) {
+  if (stream.size != 0) {
     uint8_t row[laneCount];
-    if (!decodeRowChecked<bits>(slots, states, words, row)) return Status::words;
-    std::memcpy(symbols + size - rest, row, rest);
-    for (size_t lane = rest; lane < laneCount; lane++)
-      if (row[lane] != filler) return Status::paddingSymbol;
+    if (!decodeRowChecked<bits>(table.slots, stream, row)) return Status::words;
+    std::memcpy(stream.symbols, row, stream.size);
+    for (size_t lane = stream.size; lane < laneCount; lane++)
+      if (row[lane] != table.symbols[0]) return Status::paddingSymbol;
   }
-  if (words.next != words.end) return Status::words;
-  const bool ended = std::all_of(states, states + laneCount, [](uint32_t state) { return state == stateMin; });
+  if (stream.next != stream.end) return Status::words;
+  const bool ended =
+      std::all_of(stream.states, stream.states + laneCount, [](uint32_t state) { return state == stateMin; });
   return ended ? Status::ok : Status::finalState;
 }
 
-template <unsigned bits>
-Status decodeStreams(const PlanePlan& plane, uint8_t* symbols, size_t size) {
-  SlotTable slots;
-  fillSlots(plane, slots);
-  size_t wordStart = 0;
-  for (size_t stream = 0; stream < plane.streams; stream++) {
-    const size_t wordEnd = load32(plane.streamEnds + 4 * stream);
-    const size_t first = stream << streamBits;
-    const Status status = decodeStream<bits>(slots, plane.data[0], plane.states + stream * 4 * laneCount,
-                                             {plane.words + 2 * wordStart, plane.words + 2 * wordEnd}, symbols + first,
-                                             std::min(streamSymbols, size - first));
-    if (status != Status::ok) return status;
-    wordStart = wordEnd;
+Status finish(const DecodeTable& table, DecodeStream& stream) {
+  switch (table.probabilityBits) {
+    case 10: return finishStream<10>(table, stream);
+    case 11: return finishStream<11>(table, stream);
+    default: return finishStream<12>(table, stream);
   }
-  return Status::ok;
+}
+
+/**
+ * Joins the elements of stream `index` that the kernel did not, and continues the CRC over all of them. The stream's symbols
+ * start at `symbols`; the kernel reached `reached`.
+ */
+void completeJoin(const Kernels& kernels, const DecodeStream& stream, const uint8_t* symbols, const uint8_t* reached,
+                  size_t index, Bf16Join join) {
+  uint8_t* const first = join.elements + 2 * (index << streamBits);
+  const uint8_t* const unjoined = stream.elements == first ? symbols : reached;
+  const auto count = static_cast<size_t>(stream.symbols + stream.size - unjoined);
+  const uint8_t* const planes[2] = {unjoined, stream.lowPlane};
+  constexpr size_t steps[2] = {1, 1};
+  kernels.joinPlanes(Element::bf16, planes, steps, count, stream.elements);
+  const auto bytes = static_cast<size_t>(stream.elements - first) + 2 * count;
+  const uint32_t crc = kernels.updateCrc(stream.crc, first + stream.summedBytes, bytes - stream.summedBytes);
+  *join.crc = joinCrc(*join.crc, crc, bytes);
 }
 
 }  // namespace
 
-Status decodeRansPlane(const PlanePlan& plane, unsigned probabilityBits, uint8_t* symbols, size_t size) {
-  switch (probabilityBits) {
-    case 10: return decodeStreams<10>(plane, symbols, size);
-    case 11: return decodeStreams<11>(plane, symbols, size);
-    default: return decodeStreams<12>(plane, symbols, size);
+void makeDecodeTable(const PlanePlan& plane, unsigned probabilityBits, DecodeTable& table) {
+  table.probabilityBits = probabilityBits;
+  table.symbolCount = plane.symbolCount;
+  table.symbols = plane.data;
+  table.frequencies = plane.frequencies;
+  size_t slot = 0;
+  for (size_t index = 0; index < plane.symbolCount; index++) {
+    const uint32_t frequency = load16(plane.frequencies + 2 * index);
+    const uint32_t entry = uint32_t{plane.data[index]} << 24 | frequency << 12;
+    for (uint32_t offset = 0; offset < frequency; offset++) table.slots[slot++] = entry | offset;
   }
+}
+
+Status decodeStreams(const Kernels& kernels, const DecodeTable& table, const PlanePlan& plane, size_t firstStream,
+                     uint8_t* symbols, size_t size, Bf16Join join) {
+  DecodeStream streams[streamsAtOnce];
+  const size_t count = (size + streamSymbols - 1) >> streamBits;
+  size_t wordStart = firstStream == 0 ? 0 : load32(plane.streamEnds + 4 * (firstStream - 1));
+  for (size_t index = 0; index < count; index++) {
+    const size_t wordEnd = load32(plane.streamEnds + 4 * (firstStream + index));
+    const size_t first = index << streamBits;
+    DecodeStream& stream = streams[index];
+    std::memcpy(stream.states, plane.states + (firstStream + index) * sizeof stream.states, sizeof stream.states);
+    stream.next = plane.words + 2 * wordStart;
+    stream.end = plane.words + 2 * wordEnd;
+    stream.symbols = symbols + first;
+    stream.size = std::min(streamSymbols, size - first);
+    stream.elements = join.elements == nullptr ? nullptr : join.elements + 2 * first;
+    stream.lowPlane = join.elements == nullptr ? nullptr : join.lowPlane + first;
+    stream.crc = 0;
+    stream.summedBytes = 0;
+    wordStart = wordEnd;
+  }
+  const uint8_t* wordsEnd = plane.words + 2 * size_t{load32(plane.streamEnds + 4 * (plane.streams - 1))};
+  kernels.decodeRows(table, streams, count, wordsEnd);
+  for (size_t index = 0; index < count; index++) {
+    DecodeStream& stream = streams[index];
+    const uint8_t* const reached = stream.symbols;
+    const Status status = finish(table, stream);
+    if (status != Status::ok) return status;
+    if (join.elements != nullptr) completeJoin(kernels, stream, symbols + (index << streamBits), reached, index, join);
+  }
+  return Status::ok;
 }
 
 }  // namespace swarm

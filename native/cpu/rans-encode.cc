@@ -1,75 +1,66 @@
-// rANS encoder, scalar reference. Symbols go in last to first, so words are written from the end of a buffer towards its start.
+// rANS encoder: tables, the scalar reference, and the frame around the faster loops. Symbols go in last to first, so words are
+// written from the end of a buffer towards its start.
 #include <algorithm>
 
-#include "cpu/rans.h"
+#include "cpu/kernels.h"
 
 namespace swarm {
 
 namespace {
 
-/** What encoding one symbol needs; division by the frequency is a multiplication by its reciprocal. */
-struct SymbolStep {
-  uint32_t reciprocal;
-  uint32_t emitFrom;  // states from here on give up a word first
-  uint16_t start;
-  uint16_t complement;  // 2^bits - frequency
-  uint8_t shift;
-};
-
-using Steps = std::array<SymbolStep, 256>;
-
-/**
- * q = (x * reciprocal) >> shift equals x / frequency for every x < 2^31, because reciprocal = ceil(2^(31+k) / frequency)
- * with 2^k >= frequency (T. Granlund and P. Montgomery, "Division by invariant integers", 1994).
- */
-Steps makeSteps(const FrequencyTable& table, unsigned probabilityBits) {
-  Steps steps{};
+EncodeTable makeEncodeTable(const FrequencyTable& table, unsigned probabilityBits) {
+  EncodeTable made{};
+  made.probabilityBits = probabilityBits;
+  made.filler = table.symbols[0];
+  made.symbolCount = table.symbolCount;
+  made.symbols = table.symbols;
   uint32_t start = 0;
   for (size_t index = 0; index < table.symbolCount; index++) {
     const uint32_t frequency = table.frequencies[index];
-    unsigned k = 0;
-    while (uint32_t{1} << k < frequency) k++;
-    SymbolStep& step = steps[table.symbols[index]];
-    step.shift = static_cast<uint8_t>(31 + k);
-    step.reciprocal = static_cast<uint32_t>(((uint64_t{1} << step.shift) + frequency - 1) / frequency);
-    step.emitFrom = frequency << (31 - probabilityBits);
-    step.start = static_cast<uint16_t>(start);
-    step.complement = static_cast<uint16_t>((uint32_t{1} << probabilityBits) - frequency);
+    SymbolStep& step = made.steps[table.symbols[index]];
+    unsigned shift = 0;
+    while (uint32_t{2} << shift < frequency) shift++;
+    const bool single = frequency == 1;
+    step.reciprocal = single ? UINT32_MAX
+                             : static_cast<uint32_t>(((uint64_t{1} << (32 + shift)) + frequency - 1) / frequency);
+    const uint32_t addend = single ? start + (uint32_t{1} << probabilityBits) - 1 : start;
+    step.packed = frequency | addend << 12 | shift << 25;
     start += frequency;
   }
-  return steps;
+  return made;
 }
 
-/** Encodes one row, lanes 31 to 0. Returns the new start of the words. */
-inline uint16_t* encodeRow(const Steps& steps, const uint8_t* row, uint32_t* states, uint16_t* words) {
+/** Encodes one row, lanes 31 to 0. */
+inline void encodeRow(const EncodeTable& table, const uint8_t* row, EncodeStream& stream) {
+  const unsigned bits = table.probabilityBits;
+  uint16_t* words = stream.words;
   for (size_t lane = laneCount; lane-- > 0;) {
-    const SymbolStep& step = steps[row[lane]];
-    uint32_t state = states[lane];
-    const uint32_t emits = state >= step.emitFrom;
+    const SymbolStep step = table.steps[row[lane]];
+    const uint32_t frequency = step.packed & 0xFFF;
+    uint32_t state = stream.states[lane];
+    const uint32_t emits = state >= frequency << (31 - bits);
     words[-1] = static_cast<uint16_t>(state);
     words -= emits;
     state >>= emits * 16;
-    const auto quotient = static_cast<uint32_t>(uint64_t{state} * step.reciprocal >> step.shift);
-    states[lane] = state + step.start + quotient * step.complement;
+    const uint32_t quotient = static_cast<uint32_t>(uint64_t{state} * step.reciprocal >> 32) >> (step.packed >> 25);
+    stream.states[lane] = state + (step.packed >> 12 & 0x1FFF) + quotient * ((uint32_t{1} << bits) - frequency);
   }
-  return words;
+  stream.words = words;
 }
 
-/** Encodes up to streamSymbols symbols; words end at `wordsEnd`. Returns where they start. */
-uint16_t* encodeStream(const Steps& steps, uint8_t filler, const uint8_t* symbols, size_t size, uint32_t* states,
-                       uint16_t* wordsEnd) {
-  std::fill(states, states + laneCount, stateMin);
-  uint16_t* words = wordsEnd;
+/** Starts a stream at its end, with the row that needs fillers, if there is one. */
+void beginStream(const EncodeTable& table, const uint8_t* symbols, size_t size, uint16_t* wordsEnd,
+                 EncodeStream& stream) {
+  std::fill(stream.states, stream.states + laneCount, stateMin);
+  stream.words = wordsEnd;
+  stream.symbols = symbols;
   const size_t rest = size % laneCount;
-  if (rest != 0) {
-    uint8_t row[laneCount];
-    std::memset(row, filler, laneCount);
-    std::memcpy(row, symbols + size - rest, rest);
-    words = encodeRow(steps, row, states, words);
-  }
-  for (size_t position = size - rest; position > 0; position -= laneCount)
-    words = encodeRow(steps, symbols + position - laneCount, states, words);
-  return words;
+  stream.size = size - rest;
+  if (rest == 0) return;
+  uint8_t row[laneCount];
+  std::memset(row, table.filler, laneCount);
+  std::memcpy(row, symbols + stream.size, rest);
+  encodeRow(table, row, stream);
 }
 
 void writeTable(const FrequencyTable& table, const RansLayout& layout, uint8_t* out) {
@@ -81,27 +72,46 @@ void writeTable(const FrequencyTable& table, const RansLayout& layout, uint8_t* 
 
 }  // namespace
 
-size_t encodeRansPlane(const uint8_t* symbols, size_t size, const FrequencyTable& table, unsigned probabilityBits,
-                       uint8_t* out, size_t capacity, std::vector<uint16_t>& scratch, uint32_t& wordCount) {
+void encodeRowsScalar(const EncodeTable& table, EncodeStream* streams, size_t count) {
+  for (size_t index = 0; index < count; index++) {
+    EncodeStream& stream = streams[index];
+    for (; stream.size > 0; stream.size -= laneCount)
+      encodeRow(table, stream.symbols + stream.size - laneCount, stream);
+  }
+}
+
+size_t encodeRansPlane(const Kernels& kernels, const uint8_t* symbols, size_t size, const FrequencyTable& table,
+                       unsigned probabilityBits, uint8_t* out, size_t capacity, std::vector<uint16_t>& scratch,
+                       uint32_t& wordCount) {
   const RansLayout layout(size, table.symbolCount);
   if (layout.words > capacity) return 0;
   writeTable(table, layout, out);
-  const Steps steps = makeSteps(table, probabilityBits);
-  // One word per symbol at most, and one in front that encodeRow may write without keeping it.
-  scratch.resize(streamSymbols + 1);
-  uint16_t* const wordsEnd = scratch.data() + scratch.size();
+  const EncodeTable encodeTable = makeEncodeTable(table, probabilityBits);
+  // One word per symbol at most, and a row in front that may be scribbled on.
+  constexpr size_t streamWords = streamSymbols + laneCount;
+  scratch.resize(streamsAtOnce * streamWords);
   size_t position = layout.words;
-  for (size_t stream = 0; stream < layout.streams; stream++) {
-    const size_t first = stream << streamBits;
-    const size_t count = std::min(streamSymbols, size - first);
-    uint32_t states[laneCount];
-    const uint16_t* words = encodeStream(steps, table.symbols[0], symbols + first, count, states, wordsEnd);
-    const size_t bytes = static_cast<size_t>(wordsEnd - words) * 2;
-    if (bytes > capacity - position) return 0;
-    std::memcpy(out + position, words, bytes);
-    std::memcpy(out + layout.states + stream * sizeof states, states, sizeof states);
-    position += bytes;
-    store32(out + layout.streamEnds + 4 * stream, static_cast<uint32_t>((position - layout.words) / 2));
+  for (size_t stream = 0; stream < layout.streams;) {
+    // Full streams in groups; the last one, which may be short, alone.
+    const size_t full = size / streamSymbols - std::min(stream, size / streamSymbols);
+    const size_t count = std::max<size_t>(1, std::min(full, streamsAtOnce));
+    EncodeStream streams[streamsAtOnce];
+    for (size_t index = 0; index < count; index++) {
+      const size_t first = (stream + index) << streamBits;
+      beginStream(encodeTable, symbols + first, std::min(streamSymbols, size - first),
+                  scratch.data() + (index + 1) * streamWords, streams[index]);
+    }
+    kernels.encodeRows(encodeTable, streams, count);
+    for (size_t index = 0; index < count; index++, stream++) {
+      const uint16_t* words = streams[index].words;
+      const size_t bytes = static_cast<size_t>(scratch.data() + (index + 1) * streamWords - words) * 2;
+      if (bytes > capacity - position) return 0;
+      std::memcpy(out + position, words, bytes);
+      std::memcpy(out + layout.states + stream * sizeof streams[index].states, streams[index].states,
+                  sizeof streams[index].states);
+      position += bytes;
+      store32(out + layout.streamEnds + 4 * stream, static_cast<uint32_t>((position - layout.words) / 2));
+    }
   }
   wordCount = static_cast<uint32_t>((position - layout.words) / 2);
   return position;

@@ -4,9 +4,13 @@
 
 #include <array>
 
+#include <vector>
+
 #include "format/layout.h"
 
 namespace swarm {
+
+struct Kernels;
 
 using Counts = std::array<uint32_t, 256>;
 
@@ -28,6 +32,25 @@ uint32_t log2Fixed(uint32_t value);
 /** Counts the values of `size` bytes. */
 void countSymbols(const uint8_t* bytes, size_t size, Counts& counts);
 
+/** Counts the planes of a segment's elements, piece by piece. */
+class PlaneCounter {
+ public:
+  /** For `count` elements in all. `scratch` is kept between segments, all zero. */
+  PlaneCounter(Element element, size_t count, std::vector<uint32_t>& scratch);
+
+  /** Adds elements that have been split to `planes`. */
+  void add(const uint8_t* elements, size_t count, const uint8_t* const* planes);
+
+  /** The counts of each plane. Called once. */
+  const std::array<Counts, planeCountMax>& finish();
+
+ private:
+  const Element element_;
+  const bool isJoint_;
+  std::vector<uint32_t>& joint_;
+  std::array<Counts, planeCountMax> counts_{};
+};
+
 /** Scales counts (at least two of them not zero, sum `total`) to frequencies that sum to 2^probabilityBits. */
 FrequencyTable makeFrequencyTable(const Counts& counts, size_t total, unsigned probabilityBits);
 
@@ -35,6 +58,6 @@ FrequencyTable makeFrequencyTable(const Counts& counts, size_t total, unsigned p
 bool isWorthCoding(const Counts& counts, const FrequencyTable& table, size_t total, unsigned probabilityBits);
 
 /** Element type and phase for a segment, by sampling it. */
-ElementChoice chooseElement(ByteSpan segment, Element hint);
+ElementChoice chooseElement(const Kernels& kernels, ByteSpan segment, Element hint);
 
 }  // namespace swarm

@@ -77,10 +77,27 @@ struct ChunkHeader {
   uint32_t rawChecksum;
 };
 
-/** Scratch memory that calls on one thread share. Grows to about 2 MiB and is kept between calls. */
+/** Ways of doing the work on a processor. All give the same bytes. */
+enum class CodePath : uint8_t { scalar, avx2, avx512 };
+constexpr size_t codePathCount = 3;
+
+/** Whether this processor and operating system can run a path. */
+bool isAvailable(CodePath path);
+
+/** The fastest path that is available. */
+CodePath bestPath();
+
+/** "scalar", "avx2", "avx512". Static storage. */
+const char* pathName(CodePath path);
+
+/** What calls on one thread share: the code path, which must be available, and scratch memory that grows to about 2 MiB. */
 struct Workspace {
+  explicit Workspace(CodePath codePath) : path(codePath) {}
+
+  const CodePath path;
   std::vector<uint8_t> planes;
   std::vector<uint16_t> words;
+  std::vector<uint32_t> counts;
 };
 
 struct EncodeResult {

@@ -4,6 +4,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { SwarmError } from '../base/errors.ts'
 import { AGENT_VERSION } from '../node/swarm-session.ts'
+import { addBenchCommand } from './command-bench.ts'
 import { addDemoCommand } from './command-demo.ts'
 import { addDoctorCommand } from './command-doctor.ts'
 import { addLookCommands } from './commands-look.ts'
@@ -33,6 +34,7 @@ function makeProgram(): Command {
   addLookCommands(program)
   addDoctorCommand(program)
   addDemoCommand(program)
+  addBenchCommand(program)
   for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => undefined })
   return program
 }

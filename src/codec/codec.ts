@@ -38,10 +38,14 @@ export interface ChunkInfo {
   readonly encodedBytes: number
 }
 
+/** Ways of doing the work; all make and read the same bytes. */
+export const CODEC_PATHS = ['avx512', 'avx2', 'scalar'] as const
+export type CodecPath = (typeof CODEC_PATHS)[number]
+
 /** Which code runs, for summaries and `doctor`; a forced path that is missing is an error, never a silent substitute. */
 export interface CodecStatus {
   readonly device: 'cpu' | 'cuda'
-  readonly path: 'scalar'
+  readonly path: CodecPath
   readonly threads: number
 }
 

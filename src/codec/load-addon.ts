@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { describeError, SwarmError } from '../base/errors.ts'
 
 /** native/addon/addon.cc raises its number with every change of a name, argument or result. */
-const INTERFACE_VERSION = 2
+const INTERFACE_VERSION = 3
 
 /** Beside the compiled program, then beside the sources. */
 const LOCATIONS = ['../../native/swarm_codec.node', '../../dist/native/swarm_codec.node']
@@ -62,7 +62,7 @@ export interface Addon {
   setModifiedTime(path: Uint8Array, seconds: number, nanos: number): number
   /** errno, 0 for success. */
   syncFileSystem(fd: number): Promise<number>
-  readonly CodecPool: new (threads: number, queueLengthMax: number) => NativePool
+  readonly CodecPool: new (threads: number, queueLengthMax: number, path: string) => NativePool
 }
 
 /** Loads the addon; `internal` with a cure when it is missing, does not load, or belongs to another version. */

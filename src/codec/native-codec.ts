@@ -4,7 +4,9 @@ import { invariant, SwarmError } from '../base/errors.ts'
 import {
   CHUNK_RAW_BYTES_MAX,
   type ChunkInfo,
+  CODEC_PATHS,
   type Codec,
+  type CodecPath,
   type CodecStatus,
   type ElementType,
   type EncodeOptions,
@@ -15,7 +17,7 @@ import { brokenRule, jobError } from './codec-errors.ts'
 import { codecThreadCount } from './cpu-quota.ts'
 import { type Addon, type JobResult, loadAddon, type NativeHeader, type NativePool } from './load-addon.ts'
 import { runSelfTest } from './self-test.ts'
-import { compressFrame, decompressFrame, prefersZstd } from './zstd-frames.ts'
+import { compressFrame, decompressFrame, prefersZstd, takeSample } from './zstd-frames.ts'
 
 /** Jobs that may wait for a worker. Callers bound their buffers long before; this is the backstop. */
 const QUEUE_LENGTH_MAX = 1024
@@ -26,6 +28,9 @@ const CODECS = ['raw', 'ans', 'zstd'] as const
 const ELEMENTS: readonly ElementType[] = ['unknown', 'bytes', 'bf16', 'fp16', 'fp32']
 const RAW = 0
 const ANS = 1
+
+const FLOATS: ReadonlySet<ElementType> = new Set(['bf16', 'fp16', 'fp32'])
+const ENCODING = 'encoding a chunk'
 
 const NO_RANGES = new Float64Array(0)
 
@@ -42,15 +47,22 @@ export interface NativeCodecOptions {
  */
 export function openNativeCodec(options: NativeCodecOptions = {}): Codec {
   const addon = loadAddon()
-  const forced = options.path ?? process.env['SWARM_CODEC_PATH']
-  const path = forced === undefined || forced === '' ? addon.paths[0] : forced
-  if (path !== 'scalar' || !addon.paths.includes(path))
-    throw new SwarmError('usage', `codec path ${path} is not available here; there is ${addon.paths.join(', ')}`, {
+  const available = CODEC_PATHS.filter((path) => addon.paths.includes(path))
+  const forced = options.path ?? process.env['SWARM_CODEC_PATH'] ?? ''
+  const path = forced === '' ? available[0] : available.find((candidate) => candidate === forced)
+  if (path === undefined)
+    throw new SwarmError('usage', `codec path ${forced} is not available here; there is ${available.join(', ')}`, {
       cure: 'unset SWARM_CODEC_PATH, or name one of these',
       blame: 'caller',
     })
-  const pool = new addon.CodecPool(options.threads ?? codecThreadCount(), QUEUE_LENGTH_MAX)
+  const pool = new addon.CodecPool(options.threads ?? codecThreadCount(), QUEUE_LENGTH_MAX, path)
   return new NativeCodec(addon, pool, { device: 'cpu', path, threads: pool.threads() })
+}
+
+/** The code paths that this machine can run, fastest first. */
+export function availableCodecPaths(): CodecPath[] {
+  const { paths } = loadAddon()
+  return CODEC_PATHS.filter((path) => paths.includes(path))
 }
 
 class NativeCodec implements Codec {
@@ -119,23 +131,41 @@ class NativeCodec implements Codec {
     invariant(out.length >= this.maxEncodedBytes(raw.length), `${out.length} bytes are too few to encode ${raw.length}`)
     const { codec, zstdLevel } = options
     invariant(Number.isInteger(zstdLevel) && zstdLevel >= 1 && zstdLevel <= 19, `zstd level ${zstdLevel}`)
-    const doing = 'encoding a chunk'
     if (codec === 'raw' || codec === 'zstd') {
-      if (codec === 'zstd' && ranges.length > 0) await this.#job(doing, this.#pool.read(ranges, raw))
+      if (codec === 'zstd' && ranges.length > 0) await this.#job(ENCODING, this.#pool.read(ranges, raw))
       const frame = codec === 'zstd' ? await compressFrame(raw, zstdLevel) : undefined
       const places = codec === 'zstd' ? NO_RANGES : ranges
-      if (frame === undefined) return this.#encodedBytes(doing, this.#pool.encode(places, raw, out, RAW, 0))
-      return this.#encodedBytes(doing, this.#pool.seal(raw, frame, out, zstdLevel))
+      if (frame === undefined) return this.#encodedBytes(ENCODING, this.#pool.encode(places, raw, out, RAW, 0))
+      return this.#encodedBytes(ENCODING, this.#pool.seal(raw, frame, out, zstdLevel))
     }
-    const hint = ELEMENTS.indexOf(options.element)
-    const ans = await this.#job(doing, this.#pool.encode(ranges, raw, out, ANS, hint))
-    if (codec === 'ans') return ans.encodedBytes
-    const segments = Math.ceil(raw.length / SEGMENT_BYTES)
-    if (!(await prefersZstd(raw, { ...ans, segments }, zstdLevel))) return ans.encodedBytes
-    const frame = await compressFrame(raw, zstdLevel)
-    // The ANS chunk lies in `out` already; the sample was wrong if the frame is not smaller.
+    if (codec === 'ans') return (await this.#encodeAns(ranges, raw, out, options.element)).encodedBytes
+    return this.#encodeAuto(ranges, raw, out, options)
+  }
+
+  /** Takes what is smaller by a sample, so that text does not pay for an ANS encoding that is thrown away. */
+  async #encodeAuto(ranges: Float64Array, raw: Uint8Array, out: Uint8Array, options: EncodeOptions): Promise<number> {
+    const { element, zstdLevel } = options
+    if (FLOATS.has(element)) {
+      const ans = await this.#encodeAns(ranges, raw, out, element)
+      if (ans.floatSegments * 2 >= Math.ceil(raw.length / SEGMENT_BYTES)) return ans.encodedBytes
+    } else if (ranges.length > 0) {
+      await this.#job(ENCODING, this.#pool.read(ranges, raw))
+    }
+    const sample = takeSample(raw)
+    // Of a small chunk the sample is the chunk: its encoding is the result already.
+    const sampleOut = sample === raw ? out : new Uint8Array(this.maxEncodedBytes(sample.length))
+    const sampleAns = await this.#encodeAns(NO_RANGES, sample, sampleOut, element)
+    const frame = (await prefersZstd(sample, sampleAns, zstdLevel)) ? await compressFrame(raw, zstdLevel) : undefined
+    if (frame !== undefined && frame.length * sample.length < sampleAns.encodedBytes * raw.length)
+      return this.#encodedBytes(ENCODING, this.#pool.seal(raw, frame, out, zstdLevel))
+    const ans = sample === raw ? sampleAns : await this.#encodeAns(NO_RANGES, raw, out, element)
+    // The sample was wrong if the frame is smaller after all.
     if (frame === undefined || this.maxEncodedBytes(frame.length) >= ans.encodedBytes) return ans.encodedBytes
-    return this.#encodedBytes(doing, this.#pool.seal(raw, frame, out, zstdLevel))
+    return this.#encodedBytes(ENCODING, this.#pool.seal(raw, frame, out, zstdLevel))
+  }
+
+  #encodeAns(ranges: Float64Array, raw: Uint8Array, out: Uint8Array, element: ElementType): Promise<JobResult> {
+    return this.#job(ENCODING, this.#pool.encode(ranges, raw, out, ANS, ELEMENTS.indexOf(element)))
   }
 
   async #decode(doing: string, encoded: Uint8Array, raw: Uint8Array, ranges: Float64Array): Promise<void> {

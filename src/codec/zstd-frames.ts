@@ -57,26 +57,23 @@ export async function decompressFrame(frame: Uint8Array, rawBytes: number, doing
   })
 }
 
-/** What the ANS encoder made of a chunk. */
+/** What the ANS encoder made of a sample. */
 export interface AnsOutcome {
   readonly encodedBytes: number
-  /** Segments that the encoder took for floating point numbers, where zstd finds nothing. */
+  /** Segments, here 0 or 1, that the encoder took for floating point numbers, where zstd finds nothing. */
   readonly floatSegments: number
-  readonly segments: number
 }
 
-/** Whether `raw` is worth a zstd attempt, given what ANS made of it. Compresses a sample; the same input, the same answer. */
-export async function prefersZstd(raw: Uint8Array, ans: AnsOutcome, level: number): Promise<boolean> {
-  if (ans.floatSegments * 2 >= ans.segments && ans.floatSegments > 0) return false
-  if (ans.encodedBytes * TINY_FRACTION <= raw.length) return false
-  const sample = takeSample(raw)
+/** Whether zstd makes enough of `sample`, given what ANS made of it. The same input, the same answer. */
+export async function prefersZstd(sample: Uint8Array, ans: AnsOutcome, level: number): Promise<boolean> {
+  if (ans.floatSegments > 0) return false
+  if (ans.encodedBytes * TINY_FRACTION <= sample.length) return false
   const frame = await compressFrame(sample, Math.min(level, SAMPLE_LEVEL_MAX))
-  if (frame === undefined) return false
-  return frame.length * raw.length * 100 < ans.encodedBytes * sample.length * (100 - ZSTD_GAIN_PERCENT)
+  return frame !== undefined && frame.length * 100 < ans.encodedBytes * (100 - ZSTD_GAIN_PERCENT)
 }
 
-/** The whole of a small chunk; windows at even distances, copied together, of a larger one. */
-function takeSample(raw: Uint8Array): Uint8Array {
+/** `raw` itself if it is small; else windows at even distances, copied together, below the size of a segment. */
+export function takeSample(raw: Uint8Array): Uint8Array {
   const sampleBytes = SAMPLE_WINDOW_BYTES * SAMPLE_WINDOWS
   if (raw.length <= sampleBytes) return raw
   const sample = new Uint8Array(sampleBytes)

@@ -1,13 +1,16 @@
 // Runs the codec suite on every implementation and says which those are.
 
 import assert from 'node:assert/strict'
-import { openNativeCodec } from '../../src/codec/native-codec.ts'
+import type { Codec } from '../../src/codec/codec.ts'
+import { availableCodecPaths, openNativeCodec } from '../../src/codec/native-codec.ts'
 import { openPlainCodec } from '../support/plain-codec.ts'
 import { codecConformance } from './codec.ts'
 
-const IMPLEMENTATIONS = {
-  'native, one thread': () => openNativeCodec({ threads: 1 }),
-  'native, four threads': () => openNativeCodec({ threads: 4 }),
+const IMPLEMENTATIONS: Readonly<Record<string, () => Codec>> = {
+  ...Object.fromEntries(
+    availableCodecPaths().map((path) => [`native, ${path}, one thread`, () => openNativeCodec({ threads: 1, path })]),
+  ),
+  'native, best path, four threads': () => openNativeCodec({ threads: 4 }),
   'second decoder': openPlainCodec,
 }
 

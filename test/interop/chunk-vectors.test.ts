@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { isSwarmError } from '../../src/base/errors.ts'
 import type { Codec } from '../../src/codec/codec.ts'
-import { openNativeCodec } from '../../src/codec/native-codec.ts'
+import { availableCodecPaths, openNativeCodec } from '../../src/codec/native-codec.ts'
 import { ChunkRefused, decodePlainly } from '../support/second-decoder.ts'
 import { parseVectorIndex, readVector, VECTOR_FOLDER } from './chunk-vector-files.ts'
 
@@ -18,11 +18,12 @@ const index = parseVectorIndex()
 const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
 describe('chunk vectors', () => {
-  let codec: Codec
+  let codecs: Codec[]
   before(() => {
-    codec = openNativeCodec()
+    codecs = availableCodecPaths().map((path) => openNativeCodec({ threads: 1, path }))
+    console.log(`      native paths: ${codecs.map(({ status }) => status.path).join(', ')}`)
   })
-  after(() => codec.close())
+  after(() => Promise.all(codecs.map((codec) => codec.close())))
 
   it('lists exactly the files of the folder, and breaks every rule at least once', () => {
     const listed = [...index.good, ...index.bad].map(({ file }) => file)
@@ -34,16 +35,18 @@ describe('chunk vectors', () => {
     it(`${entry.file} decodes alike in both decoders${entry.reencodes ? ' and encodes to the same bytes' : ''}`, async () => {
       const chunk = readVector(entry)
       assert.equal(digest(decodePlainly(chunk)), entry.rawSha256, 'second decoder')
-      const info = codec.inspect(chunk)
-      assert.equal(info.rawBytes, entry.rawBytes)
-      assert.equal(info.encodedBytes, chunk.length)
-      const raw = new Uint8Array(entry.rawBytes)
-      await codec.decode(chunk, raw)
-      assert.equal(digest(raw), entry.rawSha256, 'native decoder')
-      if (!entry.reencodes) return
-      const out = new Uint8Array(codec.maxEncodedBytes(raw.length))
-      const size = await codec.encode(raw, out, { codec: info.codec, element: info.element, zstdLevel: 3 })
-      assert.equal(Buffer.compare(out.subarray(0, size), chunk), 0)
+      for (const codec of codecs) {
+        const info = codec.inspect(chunk)
+        assert.equal(info.rawBytes, entry.rawBytes)
+        assert.equal(info.encodedBytes, chunk.length)
+        const raw = new Uint8Array(entry.rawBytes)
+        await codec.decode(chunk, raw)
+        assert.equal(digest(raw), entry.rawSha256, `native decoder, ${codec.status.path}`)
+        if (!entry.reencodes) continue
+        const out = new Uint8Array(codec.maxEncodedBytes(raw.length))
+        const size = await codec.encode(raw, out, { codec: info.codec, element: info.element, zstdLevel: 3 })
+        assert.equal(Buffer.compare(out.subarray(0, size), chunk), 0, codec.status.path)
+      }
     })
   }
 
@@ -55,11 +58,12 @@ describe('chunk vectors', () => {
         (error) => error instanceof ChunkRefused && error.rule === entry.rule,
       )
       const raw = new Uint8Array(claimedRawBytes(chunk))
-      await assert.rejects(codec.decode(chunk, raw), (error) => {
-        assert.ok(isSwarmError(error))
-        assert.deepEqual([error.code, error.blame, error.details['rule']], ['integrity', 'peer', entry.rule])
-        return true
-      })
+      for (const codec of codecs)
+        await assert.rejects(codec.decode(chunk, raw), (error) => {
+          assert.ok(isSwarmError(error))
+          assert.deepEqual([error.code, error.blame, error.details['rule']], ['integrity', 'peer', entry.rule])
+          return true
+        })
     })
   }
 })

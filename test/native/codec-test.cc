@@ -1,12 +1,12 @@
 // C++ tests of the codec, meant to run under the address and undefined-behaviour sanitizers: what these catch is an access out
 // of bounds that happens to do no harm. FAULTS rows G1 and G2. Prints one line per failed check; exits with their number.
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <vector>
 
-#include "cpu/planes.h"
-#include "cpu/rans.h"
-#include "cpu/statistics.h"
+#include "cpu/crc32c.h"
+#include "cpu/kernels.h"
 
 using namespace swarm;
 using Bytes = std::vector<uint8_t>;
@@ -55,18 +55,25 @@ static Bytes elementBytes(size_t size, size_t width, uint32_t seed) {
   return bytes;
 }
 
-static Workspace workspace;
+/** The code path under test. */
+static CodePath path = CodePath::scalar;
+
+static Workspace& workspace() {
+  static Workspace each[] = {Workspace(CodePath::scalar), Workspace(CodePath::avx2), Workspace(CodePath::avx512)};
+  return each[static_cast<size_t>(path)];
+}
 
 static Bytes encodeOrDie(const Bytes& raw, Element hint) {
+  Exact from(raw);
   Bytes out(maxEncodedBytes(raw.size()));
-  const EncodeResult result = encodeAns({raw.data(), raw.size()}, hint, {out.data(), out.size()}, workspace);
+  const EncodeResult result = encodeAns(from.span(), hint, {out.data(), out.size()}, workspace());
   check(result.status == Status::ok, "encodes");
   out.resize(result.encodedBytes);
   return out;
 }
 
 static Status decodeExact(const Bytes& encoded, Exact& raw) {
-  return decode(Exact(encoded).span(), {raw.data.get(), raw.size}, workspace);
+  return decode(Exact(encoded).span(), {raw.data.get(), raw.size}, workspace());
 }
 
 static void roundTrips() {
@@ -93,16 +100,17 @@ static void planesAreInverse() {
     Bytes planes(raw.size());
     uint8_t* targets[planeCountMax] = {};
     for (size_t plane = 0; plane < width; plane++) targets[plane] = planes.data() + plane * count;
-    splitPlanes(element, raw.data(), count, targets);
+    kernelsOf(path).splitPlanes(element, raw.data(), count, targets);
     const uint8_t* sources[planeCountMax] = {targets[0], targets[1], targets[2], targets[3]};
     const size_t steps[planeCountMax] = {1, 1, 1, 1};
     Bytes joined(raw.size());
-    joinPlanes(element, sources, steps, count, joined.data());
+    kernelsOf(path).joinPlanes(element, sources, steps, count, joined.data());
     check(joined == raw, "join undoes split", width);
   }
 }
 
 static void allProbabilityBits() {
+  const Kernels& kernels = kernelsOf(path);
   for (unsigned bits = probabilityBitsMin; bits <= probabilityBitsMax; bits++) {
     for (const size_t size : {size_t{1000}, size_t{16384}, size_t{20001}}) {
       const Bytes symbols = skewedBytes(size, bits);
@@ -114,7 +122,7 @@ static void allProbabilityBits() {
       std::vector<uint16_t> scratch;
       uint32_t wordCount = 0;
       const size_t bytes =
-          encodeRansPlane(symbols.data(), size, table, bits, out.data(), out.size(), scratch, wordCount);
+          encodeRansPlane(kernels, symbols.data(), size, table, bits, out.data(), out.size(), scratch, wordCount);
       check(bytes != 0, "plane fits");
       PlanePlan plan{};
       plan.symbolCount = static_cast<uint16_t>(table.symbolCount);
@@ -125,8 +133,11 @@ static void allProbabilityBits() {
       plan.words = out.data() + layout.words;
       plan.streams = layout.streams;
       Bytes decoded(size);
-      check(decodeRansPlane(plan, bits, decoded.data(), size) == Status::ok && decoded == symbols, "bits", bits);
-      check(encodeRansPlane(symbols.data(), size, table, bits, out.data(), bytes - 1, scratch, wordCount) == 0,
+      DecodeTable decodeTable;
+      makeDecodeTable(plan, bits, decodeTable);
+      check(decodeStreams(kernels, decodeTable, plan, 0, decoded.data(), size, {}) == Status::ok, "decodes", bits);
+      check(decoded == symbols, "same symbols", bits);
+      check(encodeRansPlane(kernels, symbols.data(), size, table, bits, out.data(), bytes - 1, scratch, wordCount) == 0,
             "a plane one byte too large is refused", bits);
     }
   }
@@ -169,6 +180,12 @@ static void checksums() {
   for (size_t size = 0; size < bytes.size(); size += 13) {
     const ByteSpan span = {bytes.data() + size % 8, size - size % 8};
     check(crc32c(0, span) == crc32cByTables(0, span), "tables and instruction agree", size);
+  }
+  const Bytes many = elementBytes(8000, 2, 6);
+  for (size_t size = 0; size < many.size(); size += size < 600 ? 1 : 37) {
+    const Exact exact{Bytes(many.begin(), many.begin() + static_cast<std::ptrdiff_t>(size))};
+    const uint32_t expected = crc32cByTables(77, exact.span());
+    check(~kernelsOf(path).updateCrc(~77u, exact.data.get(), size) == expected, "the path's own CRC32C", size);
   }
 }
 
@@ -220,16 +237,95 @@ static void damageNeverHarms() {
   }
 }
 
+/** The verdict of every path on `chunk` is that of the scalar one. */
+static void checkVerdict(const Bytes& chunk, Exact& raw, size_t detail) {
+  path = CodePath::scalar;
+  const Status expected = decodeExact(chunk, raw);
+  for (const CodePath other : {CodePath::avx2, CodePath::avx512}) {
+    if (!isAvailable(other)) continue;
+    path = other;
+    check(decodeExact(chunk, raw) == expected, pathName(other), detail);
+  }
+}
+
+/**
+ * Damage to chunks whose streams are decoded side by side: each may consume the words of all others, or of none. Few words, so
+ * that an index which gives all of them to one stream passes the checks.
+ */
+static void damageToInterleavedStreams() {
+  Chance chance = {99};
+  for (const Element element : {Element::bytes, Element::bf16}) {
+    Bytes raw = elementBytes(streamSymbols * (element == Element::bf16 ? 10 : 5), element == Element::bf16 ? 2 : 1, 4);
+    const size_t step = element == Element::bf16 ? 2 : 1;
+    for (size_t index = step - 1; index < raw.size(); index += step)
+      raw[index] = static_cast<uint8_t>(chance.next() % 16 == 0 ? 60 + (chance.next() & 3) : 62);
+    path = CodePath::scalar;
+    const Bytes chunk = encodeOrDie(raw, element);
+    Exact decoded{Bytes(raw.size())};
+    const uint8_t* plane = chunk.data() + alignUp(headerBytes + 4) + segmentPrefixBytes;
+    const RansLayout layout(raw.size() / step, load16(plane - segmentPrefixBytes + segmentHeaderBytes + plane_at::symbolCount));
+    const size_t index = static_cast<size_t>(plane - chunk.data()) + layout.streamEnds;
+    const uint32_t words = load32(chunk.data() + index + 4 * (layout.streams - 1));
+    check(layout.streams == 5 && words > 1000 && words < streamSymbols, "five streams of few words", words);
+    for (unsigned owner = 0; owner < 5; owner++) {
+      Bytes moved = chunk;
+      for (unsigned stream = 0; stream < 5; stream++)
+        store32(moved.data() + index + 4 * stream, stream >= owner ? words : 0);
+      checkVerdict(moved, decoded, owner);
+    }
+    for (size_t round = 0; round < 300; round++) {
+      Bytes damaged = chunk;
+      const size_t reach = round % 3 == 0 ? 4 * layout.streams : 128 * layout.streams + 2 * words;
+      damaged[index + chance.next() % reach] ^= static_cast<uint8_t>(1 << chance.next() % 8);
+      checkVerdict(damaged, decoded, round);
+    }
+  }
+}
+
+/** Every path makes the same chunk and reads the chunks of the others, around every border and whatever the kind of data. */
+static void pathsAgree() {
+  Chance chance = {5};
+  const size_t sizes[] = {1, 33, 4096, 16384 * 2 - 1, 16384 * 2, 65536, 65536 * 2 + 2, 65536 * 2 + 64, 131072 + 16384 * 3 + 5};
+  for (const size_t size : sizes) {
+    for (unsigned kind = 0; kind < 6; kind++) {
+      Bytes raw = kind < 3 ? elementBytes(size, size_t{1} << kind, chance.next() | 1) : skewedBytes(size, chance.next() | 1);
+      // More kinds of symbols than fit in registers, and ones that are frequent in one part only.
+      if (kind == 4)
+        for (uint8_t& byte : raw) byte = static_cast<uint8_t>((chance.next() & 63) + (chance.next() & 63));
+      if (kind == 5) std::fill(raw.begin(), raw.begin() + static_cast<std::ptrdiff_t>(size / 2), uint8_t{100});
+      for (uint8_t hint = 0; hint <= 4; hint++) {
+        path = CodePath::scalar;
+        const Bytes expected = encodeOrDie(raw, static_cast<Element>(hint));
+        for (const CodePath other : {CodePath::avx2, CodePath::avx512}) {
+          if (!isAvailable(other)) continue;
+          path = other;
+          check(encodeOrDie(raw, static_cast<Element>(hint)) == expected, pathName(other), size);
+          Exact decoded{Bytes(size)};
+          check(decodeExact(expected, decoded) == Status::ok, pathName(other), size);
+          check(std::memcmp(decoded.data.get(), raw.data(), size) == 0, pathName(other), size);
+        }
+      }
+    }
+  }
+}
+
 int main() {
   logarithms();
-  checksums();
-  planesAreInverse();
   frequenciesSumUp();
-  allProbabilityBits();
-  roundTrips();
-  truncationsAreRefused();
-  flipsAreRefused();
-  damageNeverHarms();
+  for (const CodePath each : {CodePath::scalar, CodePath::avx2, CodePath::avx512}) {
+    std::printf("%s: %s\n", pathName(each), isAvailable(each) ? "tested" : "not available here");
+    if (!isAvailable(each)) continue;
+    path = each;
+    checksums();
+    planesAreInverse();
+    allProbabilityBits();
+    roundTrips();
+    truncationsAreRefused();
+    flipsAreRefused();
+    damageNeverHarms();
+  }
+  pathsAgree();
+  damageToInterleavedStreams();
   std::printf("codec_test: %d failed\n", failures);
   return failures == 0 ? 0 : 1;
 }

@@ -17,7 +17,7 @@ describe('loadAddon', () => {
 
   it('accepts no more jobs than its queue holds, and finishes those that it accepted', async () => {
     const addon = loadAddon()
-    const pool = new addon.CodecPool(1, 2)
+    const pool = new addon.CodecPool(1, 2, 'scalar')
     const raw = new Uint8Array(CHUNK_RAW_BYTES_MAX)
     const out = new Uint8Array(raw.length + addon.headerBytes)
     const jobs = Array.from({ length: 20 }, () => pool.encode(new Float64Array(0), raw, out, 1, 0))

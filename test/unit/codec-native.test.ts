@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { isSwarmError } from '../../src/base/errors.ts'
-import type { Codec, CodecChoice, ElementType } from '../../src/codec/codec.ts'
-import { openNativeCodec } from '../../src/codec/native-codec.ts'
+import { CODEC_PATHS, type Codec, type CodecChoice, type CodecPath, type ElementType } from '../../src/codec/codec.ts'
+import { availableCodecPaths, openNativeCodec } from '../../src/codec/native-codec.ts'
 import { bf16Weights, concat, fp16Weights, fp32Weights, noise, skewed, words } from '../support/codec-samples.ts'
 import { decodePlainly } from '../support/second-decoder.ts'
 import { encodePlainly } from '../support/second-encoder.ts'
@@ -29,10 +29,12 @@ const CONTENT = {
 const BORDER_SIZES = [0, 1, 2, 3, 4, 5, 8, 31, 32, 33, 63, 64, 65, 127, 128, 129, 1023, 1024, 1025]
 const STREAM_BORDER_SIZES = [16_383, 16_384, 16_385, 32_767, 32_768, 32_769, 32_770]
 
-describe('native codec', () => {
+for (const path of availableCodecPaths()) describe(`native codec, ${path}`, () => nativeCodecTests(path))
+
+function nativeCodecTests(path: CodecPath): void {
   let codec: Codec
   before(() => {
-    codec = openNativeCodec({ threads: 2 })
+    codec = openNativeCodec({ threads: 2, path })
   })
   after(() => codec.close())
 
@@ -256,12 +258,16 @@ describe('native codec', () => {
   })
 
   it('uses the forced path and refuses one that is not there', async () => {
-    const forced = openNativeCodec({ threads: 1, path: 'scalar' })
-    assert.deepEqual(forced.status, { device: 'cpu', path: 'scalar', threads: 1 })
-    await forced.close()
-    assert.throws(() => openNativeCodec({ path: 'abacus' }), { code: 'usage' })
+    const available = availableCodecPaths()
+    for (const path of available) {
+      const forced = openNativeCodec({ threads: 1, path })
+      assert.deepEqual(forced.status, { device: 'cpu', path, threads: 1 })
+      await forced.close()
+    }
+    for (const path of ['abacus', ...CODEC_PATHS.filter((known) => !available.includes(known))])
+      assert.throws(() => openNativeCodec({ path }), { code: 'usage' })
   })
-})
+}
 
 function isIntegrity(error: unknown): boolean {
   return isSwarmError(error) && error.code === 'integrity'

@@ -1,0 +1,40 @@
+// The loops that take the codec's time, once per code path. Every path gives the same results on the same input; what is
+// decided (tables, modes, layout, checks) is shared code around them.
+#pragma once
+
+#include "cpu/rans.h"
+
+namespace swarm {
+
+struct Kernels {
+  /** Splits `count` elements into elementWidth(element) planes of `count` bytes each. */
+  void (*splitPlanes)(Element element, const uint8_t* elements, size_t count, uint8_t* const* planes);
+
+  /** Inverse of splitPlanes. A plane whose entry in `steps` is 0 is a single byte that stands for all; else its step is 1. */
+  void (*joinPlanes)(Element element, const uint8_t* const* planes, const size_t* steps, size_t count,
+                     uint8_t* elements);
+
+  /**
+   * Decodes as many full rows of `count` (at most streamsAtOnce) streams as it likes; none for scalar. Reads words in front
+   * of `readableEnd` only, but may consume more than the stream has: finishStream refuses that. Where a stream has
+   * `elements`, it may write and advance these instead of the symbols, and sum some of them up.
+   */
+  void (*decodeRows)(const DecodeTable& table, DecodeStream* streams, size_t count, const uint8_t* readableEnd);
+
+  /** Encodes all full rows that are left of `count` (at most streamsAtOnce) streams, which have equally many. */
+  void (*encodeRows)(const EncodeTable& table, EncodeStream* streams, size_t count);
+
+  /** Continues the inverted CRC32C `crc` over `size` bytes. */
+  uint32_t (*updateCrc)(uint32_t crc, const uint8_t* data, size_t size);
+};
+
+/** The loops of a path that isAvailable says yes to. */
+const Kernels& kernelsOf(CodePath path);
+
+extern const Kernels scalarKernels;
+#if defined(__x86_64__)
+extern const Kernels avx2Kernels;
+extern const Kernels avx512Kernels;
+#endif
+
+}  // namespace swarm

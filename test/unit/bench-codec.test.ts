@@ -1,0 +1,47 @@
+// `swarm bench codec` on samples so small that its figures mean nothing: which rows there are, and what they hold.
+
+import assert from 'node:assert/strict'
+import { availableCodecPaths } from '../../src/codec/native-codec.ts'
+import { type BenchRow, benchCodec } from '../../src/node/bench-codec.ts'
+import { makeBenchSamples } from '../../src/node/bench-samples.ts'
+
+const ELEMENTS = ['bf16', 'fp16', 'fp16-from-bf16', 'fp32', 'fp32-from-bf16', 'fp8', 'int8', 'text']
+const SAMPLE_BYTES = 256 * 1024
+
+describe('bench codec', () => {
+  it('measures every available path and rival on every kind of data', async () => {
+    const rows: BenchRow[] = []
+    const { signal } = new AbortController()
+    await benchCodec({ sampleBytes: SAMPLE_BYTES, repetitions: 1, found: (row) => rows.push(row), signal })
+    const names = rows.filter(({ threads }) => threads === 1).map(({ path, element }) => `${path} ${element}`)
+    const paths = [...availableCodecPaths(), 'zstd-1', 'zstd-3', 'zstd-19', 'memcpy']
+    const expected = ELEMENTS.flatMap((element) => paths.map((path) => `${path} ${element}`))
+    assert.deepEqual(names.sort(), expected.sort())
+    for (const row of rows) {
+      assert.ok(row.encodeGBps > 0 && row.decodeGBps > 0 && row.bytes > 0)
+      assert.ok(row.entropyShare === null || (row.entropyShare > 0.9 && row.entropyShare < 1.1), `${row.entropyShare}`)
+    }
+    const ratios = new Set(
+      rows.filter(({ path, element }) => path === 'avx2' && element === 'bf16').map((r) => r.ratio),
+    )
+    for (const { ratio } of rows.filter(({ path, element }) => path === 'scalar' && element === 'bf16'))
+      ratios.add(ratio)
+    assert.equal(ratios.size, 1, 'all paths make the same bytes')
+  })
+
+  it('makes the same weights each time', async () => {
+    const [first, second] = [await makeBenchSamples(64), await makeBenchSamples(64)]
+    assert.deepEqual(first, second)
+  })
+
+  it('stops when it is told to', async () => {
+    const reason = new Error('enough')
+    const init = {
+      sampleBytes: 64,
+      repetitions: 1,
+      found: () => assert.fail('no row'),
+      signal: AbortSignal.abort(reason),
+    }
+    await assert.rejects(benchCodec(init), reason)
+  })
+})
