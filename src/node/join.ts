@@ -81,6 +81,10 @@ class Join {
   readonly #slabs: SlabPool
   #stage: Extract<NodeEvent, { type: 'progress' }>['stage'] = 'finding'
   #manifest: LoadedManifest | undefined
+  readonly #completed = Promise.withResolvers<void>()
+  #firstRequestAtMs: number | null = null
+  #readyAtMs = 0
+  #seconds = 0
 
   constructor(init: JoinInit, destination: Destination, session: SwarmSession) {
     this.#init = init
@@ -187,8 +191,6 @@ class Join {
     })
   }
 
-  readonly #completed = Promise.withResolvers<void>()
-
   /** Until every chunk is in its files. Commits and reports on the way, and notices when there is no way on. */
   async #fetch(driver: Driver, manifest: LoadedManifest, writer: TreeWriter): Promise<void> {
     this.#stage = 'fetching'
@@ -220,10 +222,6 @@ class Join {
     }
     this.#firstRequestAtMs = driver.firstRequestAtMs ?? null
   }
-
-  #firstRequestAtMs: number | null = null
-  #readyAtMs = 0
-  #seconds = 0
 
   async #finish(manifest: LoadedManifest, writer: TreeWriter): Promise<void> {
     this.#stage = 'finishing'
