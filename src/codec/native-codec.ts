@@ -17,7 +17,7 @@ import { brokenRule, jobError } from './codec-errors.ts'
 import { codecThreadCount } from './cpu-quota.ts'
 import { type Addon, type JobResult, loadAddon, type NativeHeader, type NativePool } from './load-addon.ts'
 import { runSelfTest } from './self-test.ts'
-import { compressFrame, decompressFrame, prefersZstd, takeSample } from './zstd-frames.ts'
+import { compressFrame, decompressFrame, isWorthZstd, prefersZstd, takeSample } from './zstd-frames.ts'
 
 /** Jobs that may wait for a worker. Callers bound their buffers long before; this is the backstop. */
 const QUEUE_LENGTH_MAX = 1024
@@ -31,6 +31,8 @@ const ANS = 1
 
 const FLOATS: ReadonlySet<ElementType> = new Set(['bf16', 'fp16', 'fp32'])
 const ENCODING = 'encoding a chunk'
+/** A zstd frame of at most this share of what ANS seems to need is taken without making the ANS chunk. */
+const CLEARLY_SMALLER = 0.75
 
 const NO_RANGES = new Float64Array(0)
 
@@ -156,11 +158,12 @@ class NativeCodec implements Codec {
     const sampleOut = sample === raw ? out : new Uint8Array(this.maxEncodedBytes(sample.length))
     const sampleAns = await this.#encodeAns(NO_RANGES, sample, sampleOut, element)
     const frame = (await prefersZstd(sample, sampleAns, zstdLevel)) ? await compressFrame(raw, zstdLevel) : undefined
-    if (frame !== undefined && frame.length * sample.length < sampleAns.encodedBytes * raw.length)
+    // One table for all of the sample flatters zstd where the data changes, so that only a clear advantage decides here.
+    const sampledBytes = (sampleAns.encodedBytes * raw.length) / sample.length
+    if (frame !== undefined && frame.length < sampledBytes * CLEARLY_SMALLER)
       return this.#encodedBytes(ENCODING, this.#pool.seal(raw, frame, out, zstdLevel))
     const ans = sample === raw ? sampleAns : await this.#encodeAns(NO_RANGES, raw, out, element)
-    // The sample was wrong if the frame is smaller after all.
-    if (frame === undefined || this.maxEncodedBytes(frame.length) >= ans.encodedBytes) return ans.encodedBytes
+    if (frame === undefined || !isWorthZstd(frame.length, ans.encodedBytes)) return ans.encodedBytes
     return this.#encodedBytes(ENCODING, this.#pool.seal(raw, frame, out, zstdLevel))
   }
 

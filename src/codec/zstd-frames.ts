@@ -69,7 +69,12 @@ export async function prefersZstd(sample: Uint8Array, ans: AnsOutcome, level: nu
   if (ans.floatSegments > 0) return false
   if (ans.encodedBytes * TINY_FRACTION <= sample.length) return false
   const frame = await compressFrame(sample, Math.min(level, SAMPLE_LEVEL_MAX))
-  return frame !== undefined && frame.length * 100 < ans.encodedBytes * (100 - ZSTD_GAIN_PERCENT)
+  return frame !== undefined && isWorthZstd(frame.length, ans.encodedBytes)
+}
+
+/** Whether a frame is so much smaller than an ANS chunk of the same bytes that its slower decoding is worth it. */
+export function isWorthZstd(frameBytes: number, ansBytes: number): boolean {
+  return frameBytes * 100 < ansBytes * (100 - ZSTD_GAIN_PERCENT)
 }
 
 /** `raw` itself if it is small; else windows at even distances, copied together, below the size of a segment. */

@@ -255,10 +255,14 @@ static void checkVerdict(const Bytes& chunk, Exact& raw, size_t detail) {
 static void damageToInterleavedStreams() {
   Chance chance = {99};
   for (const Element element : {Element::bytes, Element::bf16}) {
-    Bytes raw = elementBytes(streamSymbols * (element == Element::bf16 ? 10 : 5), element == Element::bf16 ? 2 : 1, 4);
     const size_t step = element == Element::bf16 ? 2 : 1;
-    for (size_t index = step - 1; index < raw.size(); index += step)
-      raw[index] = static_cast<uint8_t>(chance.next() % 16 == 0 ? 60 + (chance.next() & 3) : 62);
+    Bytes raw = elementBytes((4 * streamSymbols + 2 * laneCount) * step, step, 4);
+    for (size_t index = step - 1; index < raw.size(); index += step) {
+      const uint32_t usual = chance.next() % 16 == 0 ? 60 + (chance.next() & 3) : 62;
+      raw[index] = static_cast<uint8_t>(usual | (step == 2 ? chance.next() & 0x80 : 0));
+      // Bit 7 of the byte below belongs to the exponent.
+      if (step == 2) raw[index - 1] &= 0x7F;
+    }
     path = CodePath::scalar;
     const Bytes chunk = encodeOrDie(raw, element);
     Exact decoded{Bytes(raw.size())};
@@ -267,11 +271,20 @@ static void damageToInterleavedStreams() {
     const size_t index = static_cast<size_t>(plane - chunk.data()) + layout.streamEnds;
     const uint32_t words = load32(chunk.data() + index + 4 * (layout.streams - 1));
     check(layout.streams == 5 && words > 1000 && words < streamSymbols, "five streams of few words", words);
+    checkVerdict(chunk, decoded, 0);
     for (unsigned owner = 0; owner < 5; owner++) {
       Bytes moved = chunk;
       for (unsigned stream = 0; stream < 5; stream++)
         store32(moved.data() + index + 4 * stream, stream >= owner ? words : 0);
       checkVerdict(moved, decoded, owner);
+    }
+    // The fourth stream goes on past its end, up to the last word of the short fifth one and, as its states are others, beyond.
+    for (uint32_t missing = 1; missing < 200; missing += 3) {
+      Bytes moved = chunk;
+      store32(moved.data() + index + 12, load32(chunk.data() + index + 12) - missing);
+      const size_t state = index + alignUp(4 * layout.streams) + 4 * (3 * laneCount + missing % laneCount);
+      for (size_t byte = 0; byte < 2; byte++) moved[state + byte] = static_cast<uint8_t>(chance.next());
+      checkVerdict(moved, decoded, missing);
     }
     for (size_t round = 0; round < 300; round++) {
       Bytes damaged = chunk;
@@ -287,12 +300,17 @@ static void pathsAgree() {
   Chance chance = {5};
   const size_t sizes[] = {1, 33, 4096, 16384 * 2 - 1, 16384 * 2, 65536, 65536 * 2 + 2, 65536 * 2 + 64, 131072 + 16384 * 3 + 5};
   for (const size_t size : sizes) {
-    for (unsigned kind = 0; kind < 6; kind++) {
-      Bytes raw = kind < 3 ? elementBytes(size, size_t{1} << kind, chance.next() | 1) : skewedBytes(size, chance.next() | 1);
+    for (unsigned kind = 0; kind < 7; kind++) {
+      Bytes raw = kind < 3 ? elementBytes(size, size_t{1} << kind, chance.next() | 1)
+                  : kind == 6 ? elementBytes(size, 2, chance.next() | 1) : skewedBytes(size, chance.next() | 1);
       // More kinds of symbols than fit in registers, and ones that are frequent in one part only.
       if (kind == 4)
         for (uint8_t& byte : raw) byte = static_cast<uint8_t>((chance.next() & 63) + (chance.next() & 63));
       if (kind == 5) std::fill(raw.begin(), raw.begin() + static_cast<std::ptrdiff_t>(size / 2), uint8_t{100});
+      // Few exponents, and signs as frequent as weights have them: what is decoded, joined and summed in one go.
+      if (kind == 6)
+        for (size_t index = 1; index < size; index += 2)
+          raw[index] = static_cast<uint8_t>((60 + raw[index] % 5) | (chance.next() & 0x80));
       for (uint8_t hint = 0; hint <= 4; hint++) {
         path = CodePath::scalar;
         const Bytes expected = encodeOrDie(raw, static_cast<Element>(hint));

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { isSwarmError } from '../../src/base/errors.ts'
+import { Prng } from '../../src/base/prng.ts'
 import { CODEC_PATHS, type Codec, type CodecChoice, type CodecPath, type ElementType } from '../../src/codec/codec.ts'
 import { availableCodecPaths, openNativeCodec } from '../../src/codec/native-codec.ts'
 import { bf16Weights, concat, fp16Weights, fp32Weights, noise, skewed, words } from '../support/codec-samples.ts'
@@ -136,6 +137,18 @@ function nativeCodecTests(path: CodecPath): void {
       assert.equal(Buffer.compare(await encode(raw, 'unknown', 'auto'), encoded), 0)
       assert.equal(Buffer.compare(await decode(encoded, raw.length), raw), 0)
     }
+  })
+
+  it('chooses ans for quantised weights whose spread changes from tensor to tensor', async () => {
+    const tensors = [6, 50, 12, 100].map((range, seed) => {
+      const chance = new Prng(seed)
+      const sum = () => chance.below(range) + chance.below(range) - range
+      return Uint8Array.from({ length: MEBIBYTE }, () => sum() & 0xff)
+    })
+    const encoded = await encode(concat(...tensors), 'bytes', 'auto')
+    const forced = await encode(concat(...tensors), 'bytes', 'ans')
+    assert.equal(codec.inspect(encoded).codec, 'ans')
+    assert.equal(encoded.length, forced.length)
   })
 
   it('keeps the ans chunk when zstd wins on the sample but not on the whole', async () => {
