@@ -17,7 +17,7 @@ import { brokenRule, jobError } from './codec-errors.ts'
 import { codecThreadCount } from './cpu-quota.ts'
 import { type Addon, type JobResult, loadAddon, type NativeHeader, type NativePool } from './load-addon.ts'
 import { runSelfTest } from './self-test.ts'
-import { compressFrame, decompressFrame, isWorthZstd, prefersZstd, takeSample } from './zstd-frames.ts'
+import { compressFrame, decompressFrame, isWorthZstd, sampleZstd, takeSample } from './zstd-frames.ts'
 
 /** Jobs that may wait for a worker. Callers bound their buffers long before; this is the backstop. */
 const QUEUE_LENGTH_MAX = 1024
@@ -157,12 +157,14 @@ class NativeCodec implements Codec {
     // Of a small chunk the sample is the chunk: its encoding is the result already.
     const sampleOut = sample === raw ? out : new Uint8Array(this.maxEncodedBytes(sample.length))
     const sampleAns = await this.#encodeAns(NO_RANGES, sample, sampleOut, element)
-    const frame = (await prefersZstd(sample, sampleAns, zstdLevel)) ? await compressFrame(raw, zstdLevel) : undefined
-    // One table for all of the sample flatters zstd where the data changes, so that only a clear advantage decides here.
-    const sampledBytes = (sampleAns.encodedBytes * raw.length) / sample.length
-    if (frame !== undefined && frame.length < sampledBytes * CLEARLY_SMALLER)
+    const zstd = await sampleZstd(sample, sampleAns, zstdLevel)
+    // One table for all of the sample flatters zstd where the data changes: a small advantage is looked at again below.
+    let frame = zstd < CLEARLY_SMALLER ? await compressFrame(raw, zstdLevel) : undefined
+    if (frame !== undefined && frame.length * sample.length < sampleAns.encodedBytes * raw.length * CLEARLY_SMALLER)
       return this.#encodedBytes(ENCODING, this.#pool.seal(raw, frame, out, zstdLevel))
     const ans = sample === raw ? sampleAns : await this.#encodeAns(NO_RANGES, raw, out, element)
+    const zstdBytes = (zstd * sampleAns.encodedBytes * raw.length) / sample.length
+    if (frame === undefined && isWorthZstd(zstdBytes, ans.encodedBytes)) frame = await compressFrame(raw, zstdLevel)
     if (frame === undefined || !isWorthZstd(frame.length, ans.encodedBytes)) return ans.encodedBytes
     return this.#encodedBytes(ENCODING, this.#pool.seal(raw, frame, out, zstdLevel))
   }

@@ -64,12 +64,12 @@ export interface AnsOutcome {
   readonly floatSegments: number
 }
 
-/** Whether zstd makes enough of `sample`, given what ANS made of it. The same input, the same answer. */
-export async function prefersZstd(sample: Uint8Array, ans: AnsOutcome, level: number): Promise<boolean> {
-  if (ans.floatSegments > 0) return false
-  if (ans.encodedBytes * TINY_FRACTION <= sample.length) return false
+/** Size of `sample` as a zstd frame, as a share of what ANS made of it; Infinity where zstd need not be tried. */
+export async function sampleZstd(sample: Uint8Array, ans: AnsOutcome, level: number): Promise<number> {
+  if (ans.floatSegments > 0) return Number.POSITIVE_INFINITY
+  if (ans.encodedBytes * TINY_FRACTION <= sample.length) return Number.POSITIVE_INFINITY
   const frame = await compressFrame(sample, Math.min(level, SAMPLE_LEVEL_MAX))
-  return frame !== undefined && isWorthZstd(frame.length, ans.encodedBytes)
+  return frame === undefined ? Number.POSITIVE_INFINITY : frame.length / ans.encodedBytes
 }
 
 /** Whether a frame is so much smaller than an ANS chunk of the same bytes that its slower decoding is worth it. */
