@@ -26,6 +26,7 @@ import { showResult } from './results.ts'
 import {
   collect,
   countParser,
+  defaultDirectory,
   formatSeconds,
   parseBytes,
   parseCopies,
@@ -377,8 +378,4 @@ async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
 
 function nameFromPath(path: string): string {
   return basename(resolve(path)).replaceAll(/[^A-Za-z0-9._-]/g, '-') || 'workspace'
-}
-
-function defaultDirectory(name: string, root: string): string {
-  return name === '' ? `snapshot-${root.slice(0, 12)}` : (name.split('/').at(-1) ?? name)
 }

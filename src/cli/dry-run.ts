@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { lookUp } from '../node/look-up.ts'
 import { verifyTree } from '../node/verify.ts'
 import type { Context } from './context.ts'
-import { formatBytes } from './values.ts'
+import { defaultDirectory, formatBytes } from './values.ts'
 
 const SHOWN_MAX = 20
 
@@ -17,7 +17,7 @@ export async function showPlan(
   const { output, machine, storeUrl, signal } = context
   const quietly = { emit: () => undefined, log: (text: string) => output.log(text) }
   const { target, manifest } = await lookUp({ snapshot, storeUrl, machine, peers, ...quietly, signal })
-  const path = resolve(directory ?? (target.name.split('/').at(-1) || `snapshot-${target.root.slice(0, 12)}`))
+  const path = resolve(directory ?? defaultDirectory(target.name, target.root))
   const codec = machine.openCodec('cpu')
   const differences = await verifyTree({ manifest, directory: path, codec, onProgress: () => undefined, signal })
   await codec.close()

@@ -84,3 +84,8 @@ export function formatSeconds(seconds: number): string {
   if (minutes < 60) return `${minutes} min ${whole - minutes * 60} s`
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
+
+/** Where a join goes unless told: the last part of the snapshot's name, or its root when a ticket names none. */
+export function defaultDirectory(name: string, root: string): string {
+  return name === '' ? `snapshot-${root.slice(0, 12)}` : (name.split('/').at(-1) ?? name)
+}

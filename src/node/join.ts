@@ -1,6 +1,7 @@
 // join: from a target to a verified tree. Owns the order of things; each step lives elsewhere.
 
 import { SwarmError } from '../base/errors.ts'
+import { hashText } from '../base/prng.ts'
 import { SlabPool } from '../base/slab-pool.ts'
 import type { Codec, FileSystemCalls } from '../codec/codec.ts'
 import { ChunkKeeper } from '../restore/chunk-keeper.ts'
@@ -171,7 +172,8 @@ class Join {
         chunkBytes,
         held: writer.stored,
         limits: { ...DEFAULT_LIMITS, memoryBytesMax: Math.floor(memoryBytes / 2) },
-        seed: seedOf(this.#session.exchange.peerId),
+        // Different in every process, the same in a replay of its trace.
+        seed: hashText(this.#session.exchange.peerId),
         origin: { readable, mode: origin.mode, copiesMax: origin.copiesMax },
       },
       exchange: this.#session.exchange,
@@ -301,11 +303,4 @@ class Join {
 
 function throttleOf(bytesPerSec: number | undefined): Throttle | undefined {
   return bytesPerSec === undefined ? undefined : new Throttle(bytesPerSec, systemClock)
-}
-
-/** Different in every process, the same in a replay of its trace. */
-function seedOf(peer: string): number {
-  let seed = 0
-  for (const character of peer) seed = (Math.imul(seed, 31) + (character.codePointAt(0) ?? 0)) >>> 0
-  return seed
 }
