@@ -7,7 +7,7 @@
 
 #include "cpu/kernels.h"
 
-#define SWARM_AVX2 __attribute__((target("avx2,popcnt")))
+#define SWARM_AVX2 __attribute__((target("avx2,popcnt,sse4.2")))
 #define SWARM_AVX2_INLINE SWARM_AVX2 inline __attribute__((always_inline))
 
 namespace swarm::avx2 {

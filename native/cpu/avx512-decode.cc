@@ -8,10 +8,11 @@ namespace swarm::avx512 {
 
 namespace {
 
-// Even lanes are in one register, odd lanes in the other: as 16-bit values, both fit in one register in the order of the lanes.
+// 32 lanes of 32 bits as two registers of 16-bit halves, in the order of the lanes: all that is looked up and all words that come
+// in have 16 bits, so that nothing needs widening, and a refill moves the lower half up.
 struct Row {
-  __m512i even;
-  __m512i odd;
+  __m512i upper;
+  __m512i lower;
 };
 
 struct Stream {
@@ -21,123 +22,113 @@ struct Stream {
   const uint8_t* lowPlane;
   uint8_t* elements;
   uint64_t crc;
+  alignas(64) uint16_t at[32];
 };
 
-constexpr uint32_t evenWords = 0x55555555;
-constexpr uint64_t evenBytes = 0x5555555555555555;
-
-/** The lower halves of both registers, in the order of the lanes. */
-SWARM_AVX512_INLINE __m512i lowerHalves(const Row& row) {
-  return _mm512_mask_mov_epi16(_mm512_slli_epi32(row.odd, 16), evenWords, row.even);
+/** Every second 16-bit value of two registers. */
+SWARM_AVX512_INLINE __m512i everySecond(__m512i first, __m512i second, int start) {
+  const __m512i places = _mm512_set_epi32(0x3E003C, 0x3A0038, 0x360034, 0x320030, 0x2E002C, 0x2A0028, 0x260024, 0x220020,
+                                          0x1E001C, 0x1A0018, 0x160014, 0x120010, 0x0E000C, 0x0A0008, 0x060004, 0x020000);
+  return _mm512_permutex2var_epi16(first, _mm512_add_epi16(places, _mm512_set1_epi16(static_cast<int16_t>(start))), second);
 }
 
 SWARM_AVX512_INLINE Row loadRow(const uint32_t* states) {
-  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
   const __m512i low = _mm512_load_si512(states);
   const __m512i high = _mm512_load_si512(states + 16);
-  return {_mm512_permutex2var_epi32(low, even, high),
-          _mm512_permutex2var_epi32(low, _mm512_add_epi32(even, _mm512_set1_epi32(1)), high)};
+  return {everySecond(low, high, 1), everySecond(low, high, 0)};
 }
 
 SWARM_AVX512_INLINE void storeRow(const Row& row, uint32_t* states) {
-  const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-  const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
-  _mm512_store_si512(states, _mm512_permutex2var_epi32(row.even, low, row.odd));
-  _mm512_store_si512(states + 16, _mm512_permutex2var_epi32(row.even, high, row.odd));
-}
-
-/** Gives a word to every lane whose state is below 2^15, lanes ascending. */
-template <size_t count>
-SWARM_AVX512_INLINE void refill(Stream* streams) {
-  const __m512i limit = _mm512_set1_epi32(stateMin);
-  __m512i words[count];
-#pragma GCC unroll 4
-  for (size_t index = 0; index < count; index++) {
-    Stream& stream = streams[index];
-    const Row& states = stream.states;
-    // Bits 15 to 30 of all lanes, of the odd ones by doubling: zero where a word is needed.
-    const __m512i upperBits = _mm512_mask_mov_epi16(_mm512_add_epi32(states.odd, states.odd), evenWords,
-                                                    _mm512_srli_epi32(states.even, 15));
-    const __mmask32 needs = _mm512_testn_epi16_mask(upperBits, upperBits);
-    words[index] = _mm512_maskz_expand_epi16(needs, _mm512_loadu_si512(stream.next));
-    stream.next += 2 * static_cast<size_t>(_mm_popcnt_u32(needs));
-  }
-#pragma GCC unroll 4
-  for (size_t index = 0; index < count; index++) {
-    Row& states = streams[index].states;
-    const __mmask16 needsEven = _mm512_cmplt_epu32_mask(states.even, limit);
-    const __mmask16 needsOdd = _mm512_cmplt_epu32_mask(states.odd, limit);
-    const __m512i shifted = _mm512_mask_slli_epi32(states.even, needsEven, states.even, 16);
-    constexpr int orBoth = 0xF8;  // first | (second & third)
-    states.even = _mm512_ternarylogic_epi32(shifted, words[index], _mm512_set1_epi32(0xFFFF), orBoth);
-    states.odd = _mm512_mask_shldi_epi32(states.odd, needsOdd, states.odd, words[index], 16);
-  }
+  const __m512i low = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(row.lower));
+  const __m512i high = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(row.lower, 1));
+  const __m512i lowUpper = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(row.upper));
+  const __m512i highUpper = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(row.upper, 1));
+  _mm512_store_si512(states, _mm512_or_si512(low, _mm512_slli_epi32(lowUpper, 16)));
+  _mm512_store_si512(states + 16, _mm512_or_si512(high, _mm512_slli_epi32(highUpper, 16)));
 }
 
 /**
- * A table of at most 32 symbols in registers. Slots fall into 128 buckets; a bucket gives the entry of its first slot, and one
- * comparison tells whether the slot belongs to the next entry. Only in the last 128 slots, where the rare symbols are, may a
- * bucket hold more than two entries: those slots are looked up one by one.
+ * state = frequency * (state >> bits) + offset, with `scaled` = frequency * 2^(16 - bits) in 16 bits: upper * scaled is what
+ * the upper half adds to the product, and the upper half of high * scaled what the `high` bits of the lower half above the
+ * slot do. That and the offset together stay below 2^16; the carry into the upper half is where the sum is below them.
  */
+SWARM_AVX512_INLINE Row advance(__m512i upper, __m512i high, __m512i scaled, __m512i offset) {
+  const __m512i small = _mm512_add_epi16(_mm512_mulhi_epu16(high, scaled), offset);
+  const __m512i lower = _mm512_add_epi16(_mm512_mullo_epi16(upper, scaled), small);
+  const __m512i product = _mm512_mulhi_epu16(upper, scaled);
+  const __mmask32 carry = _mm512_cmplt_epu16_mask(lower, small);
+  return {_mm512_mask_sub_epi16(product, carry, product, _mm512_set1_epi16(-1)), lower};
+}
+
+/** Gives a word to every lane whose state is below 2^15, lanes ascending. */
+SWARM_AVX512_INLINE void refill(Stream& stream) {
+  const Row row = stream.states;
+  constexpr int firstOrBoth = 0xF8;  // first | (second & third)
+  const __m512i upperBits = _mm512_ternarylogic_epi32(row.upper, row.lower, _mm512_set1_epi16(INT16_MIN), firstOrBoth);
+  const __mmask32 needs = _mm512_testn_epi16_mask(upperBits, upperBits);
+  stream.states.upper = _mm512_mask_mov_epi16(row.upper, needs, row.lower);
+  stream.states.lower = _mm512_mask_expand_epi16(row.lower, needs, _mm512_loadu_si512(stream.next));
+  stream.next += 2 * static_cast<size_t>(_mm_popcnt_u32(needs));
+}
+
+/**
+ * A table of at most 32 symbols in registers. The slots but the last 64 fall into buckets of equal size; a bucket gives the
+ * entry of its first slot, and one comparison tells whether the slot belongs to the next entry. The last slots, where the rare
+ * symbols are, are looked up one by one, in the same registers.
+ */
+template <unsigned bits>
 struct RegisterTable {
   static constexpr size_t symbolsMax = 32;
-  static constexpr size_t bucketCount = 128;
-  static constexpr size_t rareSlots = 128;
+  static constexpr unsigned bucketBits = bits - 6;
+  static constexpr int rareStart = (1 << bits) - 64;
+  /** Where the slot `rareStart` is looked up: behind the buckets. */
+  static constexpr int rarePlace = rareStart >> bucketBits;
 
-  __m512i buckets[2];
-  __m512i rare[2];
+  __m512i places[2];
   __m512i frequencies;
   __m512i starts;
   __m512i nextStarts;
   __m512i symbols;
-  __m512i rareStart;
-  __m512i slotMask;
   __m512i upperSymbols;
 
   /** False when the table does not fit. */
   SWARM_AVX512 bool fill(const DecodeTable& table) {
     if (table.symbolCount > symbolsMax) return false;
-    const size_t slotCount = size_t{1} << table.probabilityBits;
-    const size_t bucketSlots = slotCount / bucketCount;
     alignas(64) uint16_t frequency[symbolsMax] = {};
     alignas(64) uint16_t start[symbolsMax] = {};
     alignas(64) uint16_t nextStart[symbolsMax];
     alignas(64) uint16_t symbol[symbolsMax] = {};
-    alignas(64) uint8_t bucketEntry[bucketCount];
-    alignas(64) uint8_t rareEntry[rareSlots];
-    alignas(64) uint8_t entryOfSlot[size_t{1} << probabilityBitsMax];
+    alignas(64) uint8_t entryOfPlace[128] = {};
+    uint8_t entryOfSlot[size_t{1} << bits];
     size_t slot = 0;
     for (size_t entry = 0; entry < symbolsMax; entry++) {
       nextStart[entry] = UINT16_MAX;
       if (entry >= table.symbolCount) continue;
       symbol[entry] = table.symbols[entry];
-      frequency[entry] = load16(table.frequencies + 2 * entry);
+      const uint16_t count = load16(table.frequencies + 2 * entry);
+      frequency[entry] = static_cast<uint16_t>(count << (16 - bits));
       start[entry] = static_cast<uint16_t>(slot);
-      std::memset(entryOfSlot + slot, static_cast<int>(entry), frequency[entry]);
-      slot += frequency[entry];
-      if (entry + 1 < table.symbolCount) nextStart[entry] = static_cast<uint16_t>(slot);
+      std::memset(entryOfSlot + slot, static_cast<int>(entry), count);
+      slot += count;
+      if (slot < size_t{rareStart}) nextStart[entry] = static_cast<uint16_t>(slot);
     }
-    for (size_t bucket = 0; bucket < bucketCount; bucket++) {
-      const uint8_t* slots = entryOfSlot + bucket * bucketSlots;
-      bucketEntry[bucket] = slots[0];
-      const bool isRare = bucket * bucketSlots >= slotCount - rareSlots;
-      if (!isRare && slots[bucketSlots - 1] - slots[0] > 1) return false;
+    for (size_t place = 0; place < size_t{rarePlace}; place++) {
+      const uint8_t* slots = entryOfSlot + (place << bucketBits);
+      entryOfPlace[place] = slots[0];
+      if (slots[(size_t{1} << bucketBits) - 1] - slots[0] > 1) return false;
     }
-    std::memcpy(rareEntry, entryOfSlot + slotCount - rareSlots, rareSlots);
-    for (size_t half = 0; half < 2; half++) {
-      buckets[half] = _mm512_load_si512(bucketEntry + 64 * half);
-      rare[half] = _mm512_load_si512(rareEntry + 64 * half);
-    }
+    std::memcpy(entryOfPlace + rarePlace, entryOfSlot + rareStart, 64);
+    places[0] = _mm512_load_si512(entryOfPlace);
+    places[1] = _mm512_load_si512(entryOfPlace + 64);
     frequencies = _mm512_load_si512(frequency);
     starts = _mm512_load_si512(start);
     nextStarts = _mm512_load_si512(nextStart);
     symbols = _mm512_load_si512(symbol);
-    rareStart = _mm512_set1_epi16(static_cast<int16_t>(slotCount - rareSlots));
-    slotMask = _mm512_set1_epi16(static_cast<int16_t>(slotCount - 1));
     upperSymbols = _mm512_slli_epi16(symbols, 8);
     return true;
   }
 
+  SWARM_AVX512_INLINE void begin(Stream&) const {}
   /** The symbols of a row, to the plane or joined with the other plane of bf16 elements. */
   template <bool joined>
   SWARM_AVX512_INLINE void store(__m512i entries, Stream& stream) const {
@@ -159,90 +150,83 @@ struct RegisterTable {
    * A row of `count` streams, step by step: the processor looks only so far ahead for work that need not wait, and the steps of
    * one row wait for each other.
    */
-  template <unsigned bits, bool joined, size_t count>
+  template <bool joined, size_t count>
   SWARM_AVX512_INLINE void decode(Stream* streams) const {
+    const __m512i slotMask = _mm512_set1_epi16((1 << bits) - 1);
     __m512i slots[count];
     __m512i entries[count];
 #pragma GCC unroll 4
     for (size_t index = 0; index < count; index++) {
-      slots[index] = _mm512_and_si512(lowerHalves(streams[index].states), slotMask);
-      const __m512i bucket = _mm512_srli_epi16(slots[index], bits - 7);
-      entries[index] = _mm512_maskz_permutex2var_epi8(evenBytes, buckets[0], bucket, buckets[1]);
+      slots[index] = _mm512_and_si512(streams[index].states.lower, slotMask);
+      // The larger one is right, on either side of `rareStart`.
+      const __m512i place = _mm512_max_epi16(_mm512_srli_epi16(slots[index], bucketBits),
+                                             _mm512_sub_epi16(slots[index], _mm512_set1_epi16(rareStart - rarePlace)));
+      // What it finds at the odd bytes does not matter: lookups by 16 bits use the lowest ones.
+      entries[index] = _mm512_permutex2var_epi8(places[0], place, places[1]);
     }
 #pragma GCC unroll 4
     for (size_t index = 0; index < count; index++) {
       const __m512i nextStart = _mm512_permutexvar_epi16(entries[index], nextStarts);
       const __mmask32 next = _mm512_cmpge_epu16_mask(slots[index], nextStart);
       entries[index] = _mm512_mask_sub_epi16(entries[index], next, entries[index], _mm512_set1_epi16(-1));
-      const __mmask32 isRare = _mm512_cmpge_epu16_mask(slots[index], rareStart);
-      const __m512i rareEntries = _mm512_maskz_permutex2var_epi8(evenBytes, rare[0], slots[index], rare[1]);
-      entries[index] = _mm512_mask_mov_epi16(entries[index], isRare, rareEntries);
     }
-    const __m512i lowHalf = _mm512_set1_epi32(0xFFFF);
 #pragma GCC unroll 4
     for (size_t index = 0; index < count; index++) {
       Row& states = streams[index].states;
       const __m512i frequency = _mm512_permutexvar_epi16(entries[index], frequencies);
       const __m512i offset = _mm512_sub_epi16(slots[index], _mm512_permutexvar_epi16(entries[index], starts));
-      states.even = _mm512_add_epi32(
-          _mm512_mullo_epi32(_mm512_srli_epi32(states.even, bits), _mm512_and_si512(frequency, lowHalf)),
-          _mm512_and_si512(offset, lowHalf));
-      states.odd = _mm512_add_epi32(
-          _mm512_mullo_epi32(_mm512_srli_epi32(states.odd, bits), _mm512_srli_epi32(frequency, 16)),
-          _mm512_srli_epi32(offset, 16));
+      states = advance(states.upper, _mm512_xor_si512(states.lower, slots[index]), frequency, offset);
     }
 #pragma GCC unroll 4
     for (size_t index = 0; index < count; index++) store<joined>(entries[index], streams[index]);
-    refill<count>(streams);
+#pragma GCC unroll 4
+    for (size_t index = 0; index < count; index++) refill(streams[index]);
   }
 };
 
-/** Any table, in memory. Single loads: the gather instructions are slower on processors with the fix for their leak. */
+/** Any table, in memory. Single loads: the gather instructions take longer, and far longer where their leak is mended. */
+template <unsigned bits>
 struct MemoryTable {
   const uint32_t* slots;
 
-  SWARM_AVX512_INLINE __m128i lookUpFour(__m128i at) const {
-    const auto low = static_cast<uint64_t>(_mm_cvtsi128_si64(at));
-    const auto high = static_cast<uint64_t>(_mm_extract_epi64(at, 1));
-    __m128i four = _mm_cvtsi32_si128(static_cast<int>(slots[static_cast<uint32_t>(low)]));
-    four = _mm_insert_epi32(four, static_cast<int>(slots[low >> 32]), 1);
-    four = _mm_insert_epi32(four, static_cast<int>(slots[static_cast<uint32_t>(high)]), 2);
-    return _mm_insert_epi32(four, static_cast<int>(slots[high >> 32]), 3);
+  /** Lanes are merged into place one by one, which any vector unit does; inserting them would keep two of four busy. */
+  SWARM_AVX512_INLINE __m128i lookUpFour(const uint16_t* at4) const {
+ uint32_t q,r; std::memcpy(&q,at4,4);std::memcpy(&r,at4+2,4); const size_t at[4]={q&0xFFFF,q>>16,r&0xffff,r>>16};
+    __m128i four = _mm_loadu_si32(slots + at[0]);
+    four = _mm_mask_broadcastd_epi32(four, 2, _mm_loadu_si32(slots + at[1]));
+    four = _mm_mask_broadcastd_epi32(four, 4, _mm_loadu_si32(slots + at[2]));
+    return _mm_mask_broadcastd_epi32(four, 8, _mm_loadu_si32(slots + at[3]));
   }
 
-  SWARM_AVX512_INLINE __m256i lookUpEight(__m256i at) const {
-    return _mm256_inserti128_si256(_mm256_castsi128_si256(lookUpFour(_mm256_castsi256_si128(at))),
-                                   lookUpFour(_mm256_extracti128_si256(at, 1)), 1);
+  SWARM_AVX512_INLINE __m512i lookUpSixteen(const uint16_t* at) const {
+    const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(lookUpFour(at)), lookUpFour(at + 4), 1);
+    const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(lookUpFour(at + 8)), lookUpFour(at + 12), 1);
+    return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
   }
 
-  template <unsigned bits>
-  SWARM_AVX512_INLINE __m512i advance(__m512i& states) const {
-    const __m512i at = _mm512_and_si512(states, _mm512_set1_epi32((1 << bits) - 1));
-    const __m512i found = _mm512_inserti64x4(_mm512_castsi256_si512(lookUpEight(_mm512_castsi512_si256(at))),
-                                             lookUpEight(_mm512_extracti64x4_epi64(at, 1)), 1);
-    const __m512i field = _mm512_set1_epi32(0xFFF);
-    const __m512i frequency = _mm512_and_si512(_mm512_srli_epi32(found, 12), field);
-    const __m512i product = _mm512_mullo_epi32(_mm512_srli_epi32(states, bits), frequency);
-    states = _mm512_add_epi32(product, _mm512_and_si512(found, field));
-    return found;
-  }
-
-  template <unsigned bits, bool joined, size_t count>
+  template <bool joined, size_t count>
   SWARM_AVX512_INLINE void decode(Stream* streams) const {
     static_assert(!joined, "only tables in registers are worth joining at once");
 #pragma GCC unroll 4
-    for (size_t index = 0; index < count; index++) decodeRow<bits>(streams[index]);
+    for (size_t index = 0; index < count; index++) {
+      Stream& stream = streams[index];
+      const __m512i low = lookUpSixteen(stream.at);
+      const __m512i high = lookUpSixteen(stream.at + 16);
+      const __m512i upper = everySecond(low, high, 1);
+      const __m512i lower = everySecond(low, high, 0);
+      const __m512i offset = _mm512_and_si512(_mm512_shldi_epi16(upper, lower, 8), _mm512_set1_epi16(0xFFF));
+      const __m512i scaled = _mm512_and_si512(upper, _mm512_set1_epi16(-16));
+      const __m512i above = _mm512_and_si512(stream.states.lower, _mm512_set1_epi16(static_cast<int16_t>(0xFFFFu << bits)));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(stream.symbols), _mm512_cvtepi16_epi8(lower));
+      stream.symbols += laneCount;
+      stream.states = advance(stream.states.upper, above, scaled, offset);
+      refill(stream);
+      begin(stream);
+    }
   }
-
-  template <unsigned bits>
-  SWARM_AVX512_INLINE void decodeRow(Stream& stream) const {
-    const __m512i even = advance<bits>(stream.states.even);
-    const __m512i odd = advance<bits>(stream.states.odd);
-    const __m512i symbols =
-        _mm512_mask_mov_epi16(_mm512_srli_epi32(odd, 8), evenWords, _mm512_srli_epi32(even, 24));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(stream.symbols), _mm512_cvtepi16_epi8(symbols));
-    stream.symbols += laneCount;
-    refill<1>(&stream);
+  SWARM_AVX512_INLINE void begin(Stream& stream) const {
+      _mm512_store_si512(stream.at, _mm512_and_si512(stream.states.lower, _mm512_set1_epi16((1 << bits) - 1)));
+      asm volatile("" : : : "memory");
   }
 };
 
@@ -262,15 +246,16 @@ SWARM_AVX512_INLINE uint64_t sumRow(uint64_t crc, const uint8_t* row) {
 }
 
 /** Decodes all full rows of `count` streams, as far as the shortest of them goes and until one comes near `readableEnd`. */
-template <size_t count, unsigned bits, bool joined, class Table>
+template <size_t count, bool joined, class Table>
 SWARM_AVX512 void decodeInterleaved(const Table& shared, DecodeStream* streams, const uint8_t* readableEnd) {
   constexpr bool isSummed = joined && count > 1;
   const Table table = shared;
   Stream local[count];
   for (size_t index = 0; index < count; index++) {
     const DecodeStream& stream = streams[index];
-    local[index] = {loadRow(stream.states), stream.next, stream.symbols, stream.lowPlane, stream.elements, 0};
+    local[index] = {loadRow(stream.states), stream.next, stream.symbols, stream.lowPlane, stream.elements, 0, {}};
   }
+  for (size_t index = 0; index < count; index++) table.begin(local[index]);
   const uint8_t* const last = readableEnd - rowWordBytes;
   const size_t rows = streams[count - 1].size / laneCount;
   size_t row = 0;
@@ -282,7 +267,7 @@ SWARM_AVX512 void decodeInterleaved(const Table& shared, DecodeStream* streams, 
     constexpr size_t together = count < 4 ? count : 4;
 #pragma GCC unroll 2
     for (size_t index = 0; index < count; index += together)
-      table.template decode<bits, joined, together>(local + index);
+      table.template decode<joined, together>(local + index);
     if (!isSummed || row < sumDelayRows) continue;
 #pragma GCC unroll 4
     for (size_t index = 0; index < count; index++)
@@ -303,21 +288,21 @@ SWARM_AVX512 void decodeInterleaved(const Table& shared, DecodeStream* streams, 
 }
 
 /** Four together as far as the shortest goes, which is the last one, then what is left of each. */
-template <unsigned bits, bool joined, class Table>
+template <bool joined, class Table>
 SWARM_AVX512 void decodeWith(const Table& table, DecodeStream* streams, size_t count, const uint8_t* readableEnd) {
-  if (count == streamsAtOnce) decodeInterleaved<streamsAtOnce, bits, joined>(table, streams, readableEnd);
+  if (count == streamsAtOnce) decodeInterleaved<streamsAtOnce, joined>(table, streams, readableEnd);
   for (size_t index = 0; index < count; index++)
-    decodeInterleaved<1, bits, joined>(table, streams + index, readableEnd);
+    decodeInterleaved<1, joined>(table, streams + index, readableEnd);
 }
 
 template <unsigned bits>
 SWARM_AVX512 void decodeBits(const DecodeTable& table, DecodeStream* streams, size_t count,
                              const uint8_t* readableEnd) {
-  RegisterTable registers;
+  RegisterTable<bits> registers;
   if (!registers.fill(table))
-    return decodeWith<bits, false>(MemoryTable{table.slots.data()}, streams, count, readableEnd);
-  if (streams[0].elements != nullptr) return decodeWith<bits, true>(registers, streams, count, readableEnd);
-  decodeWith<bits, false>(registers, streams, count, readableEnd);
+    return decodeWith<false>(MemoryTable<bits>{table.slots.data()}, streams, count, readableEnd);
+  if (streams[0].elements != nullptr) return decodeWith<true>(registers, streams, count, readableEnd);
+  decodeWith<false>(registers, streams, count, readableEnd);
 }
 
 }  // namespace

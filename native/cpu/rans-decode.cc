@@ -13,21 +13,37 @@ using SlotTable = decltype(DecodeTable::slots);
 
 inline uint32_t advance(const SlotTable& slots, unsigned bits, uint32_t state, uint8_t& symbol) {
   const uint32_t entry = slots[state & ((uint32_t{1} << bits) - 1)];
-  symbol = static_cast<uint8_t>(entry >> 24);
-  return (entry >> 12 & 0xFFF) * (state >> bits) + (entry & 0xFFF);
+  symbol = static_cast<uint8_t>(entry);
+  return (entry >> (32 - bits)) * (state >> bits) + (entry >> 8 & 0xFFF);
 }
 
-/** A row for which 32 words are known to be left. Without branches: a lane's need of a word cannot be predicted. */
+/**
+ * Decodes all rows for which 32 words are sure to be left. Without branches: a lane's need of a word cannot be predicted. Nothing in
+ * the loop is reached through `stream`, because a compiler must take each stored symbol for a change of that.
+ */
 template <unsigned bits>
-inline void decodeRow(const SlotTable& slots, DecodeStream& stream) {
+void decodeSureRows(const SlotTable& slots, DecodeStream& stream) {
+  uint32_t states[laneCount];
+  std::memcpy(states, stream.states, sizeof states);
   const uint8_t* next = stream.next;
-  for (size_t lane = 0; lane < laneCount; lane++) {
-    const uint32_t state = advance(slots, bits, stream.states[lane], stream.symbols[lane]);
-    const uint32_t needs = (state - stateMin) >> 31;
-    stream.states[lane] = state << (needs * 16) | (load16(next) & (0 - needs));
-    next += needs * 2;
+  uint8_t* symbols = stream.symbols;
+  size_t size = stream.size;
+  for (; size >= laneCount && static_cast<size_t>(stream.end - next) >= rowWordBytes; size -= laneCount) {
+    uint8_t row[laneCount];
+#pragma GCC unroll 4
+    for (size_t lane = 0; lane < laneCount; lane++) {
+      const uint32_t state = advance(slots, bits, states[lane], row[lane]);
+      const uint32_t needs = (state - stateMin) >> 31;
+      states[lane] = state << (needs * 16) | (load16(next) & (0 - needs));
+      next += needs * 2;
+    }
+    std::memcpy(symbols, row, sizeof row);
+    symbols += laneCount;
   }
+  std::memcpy(stream.states, states, sizeof states);
   stream.next = next;
+  stream.symbols = symbols;
+  stream.size = size;
 }
 
 /** A row near the end of the words. False when one is missing. */
@@ -49,11 +65,9 @@ bool decodeRowChecked(const SlotTable& slots, DecodeStream& stream, uint8_t* row
 template <unsigned bits>
 Status finishStream(const DecodeTable& table, DecodeStream& stream) {
   if (stream.next > stream.end) return Status::words;
+  decodeSureRows<bits>(table.slots, stream);
   while (stream.size >= laneCount) {
-    if (static_cast<size_t>(stream.end - stream.next) >= rowWordBytes)
-      decodeRow<bits>(table.slots, stream);
-    else if (!decodeRowChecked<bits>(table.slots, stream, stream.symbols))
-      return Status::words;
+    if (!decodeRowChecked<bits>(table.slots, stream, stream.symbols)) return Status::words;
     stream.symbols += laneCount;
     stream.size -= laneCount;
   }
@@ -105,8 +119,8 @@ void makeDecodeTable(const PlanePlan& plane, unsigned probabilityBits, DecodeTab
   size_t slot = 0;
   for (size_t index = 0; index < plane.symbolCount; index++) {
     const uint32_t frequency = load16(plane.frequencies + 2 * index);
-    const uint32_t entry = uint32_t{plane.data[index]} << 24 | frequency << 12;
-    for (uint32_t offset = 0; offset < frequency; offset++) table.slots[slot++] = entry | offset;
+    const uint32_t entry = frequency << (32 - probabilityBits) | plane.data[index];
+    for (uint32_t offset = 0; offset < frequency; offset++) table.slots[slot++] = entry | offset << 8;
   }
 }
 

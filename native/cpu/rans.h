@@ -20,7 +20,10 @@ constexpr size_t rowWordBytes = 2 * laneCount;
 
 /** Everything about the table of a plane that decoding needs. */
 struct DecodeTable {
-  /** Per slot: symbol in bits 24..31, frequency in 12..23, slot minus the symbol's first slot in 0..11. */
+  /**
+   * Per slot: symbol in bits 0..7, slot minus the symbol's first slot in 8..19, frequency in the highest `probabilityBits`. Cut
+   * into halves of 16 bits, the upper one holds the frequency as the vector paths multiply by it, and above the lowest four.
+   */
   alignas(64) std::array<uint32_t, size_t{1} << probabilityBitsMax> slots;
   unsigned probabilityBits;
   size_t symbolCount;
