@@ -24,8 +24,8 @@ void prepare(const SegmentPlan& segment, SegmentDecoder& decoder) {
 }
 
 /**
- * Decodes `count` elements from the start of stream `firstStream` on to `elements`. `scratch` holds a block of every plane. `crc` is
- * continued.
+ * Decodes `count` elements from the start of stream `firstStream` on to `elements`. `scratch` holds a block of every plane.
+ * `crc` is continued.
  */
 Status decodeBlock(const Kernels& kernels, const SegmentPlan& segment, const SegmentDecoder& decoder,
                    size_t firstStream, size_t count, uint8_t* scratch, uint8_t* elements, uint32_t& crc) {

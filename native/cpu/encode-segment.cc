@@ -1,5 +1,5 @@
-// The order of work: planes that the sample stored are split straight to where they stay, at the start of the segment's data; the
-// others to scratch, where they are counted, given a mode, and coded behind. The loops are in kernels.h.
+// The order of work: planes that the sample stored are split straight to where they stay, at the start of the segment's data;
+// the others to scratch, where they are counted, given a mode, and coded behind. The loops are in kernels.h.
 #include "cpu/encode-segment.h"
 
 #include <algorithm>
@@ -36,7 +36,7 @@ void writeDescriptor(uint8_t* descriptor, PlaneMode mode, size_t symbolCount, si
   store32(descriptor + plane_at::wordCount, static_cast<uint32_t>(wordCount));
 }
 
-/** Claims what is known in advance: the header, and places for the planes that the sample stored. False when they do not fit. */
+/** Claims what is known in advance: the header, and places for the planes that the sample stored. False when it does not fit. */
 bool begin(Segment& segment, Writer& writer, Workspace& workspace) {
   segment.prefix = writer.claim(segmentPrefixBytes);
   if (segment.prefix == nullptr) return false;

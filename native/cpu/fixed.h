@@ -1,4 +1,4 @@
-// Planes of codes of fixed size: k bits a symbol for the most frequent 2^k - 1, an escape byte for each of the others. The codes
+// Planes of codes of fixed size: k bits a symbol for the most frequent 2^k - 1, an escape byte for each of the others. Codes
 // lie in k bit planes, so that 64 of them are k registers of 64 bits, and the escapes of those are one AND of all k.
 #pragma once
 
@@ -40,7 +40,7 @@ struct FixedTarget {
 std::array<uint8_t, 256> makeFixedCodes(const FixedTable& table);
 
 /**
- * Writes a whole FIX plane for `size` symbols to `out`, in streams of 2^streamBits, of which `escapeCount` are not in the table.
+ * Writes a whole FIX plane for `size` symbols, `escapeCount` of which are not in the table, to `out`, in streams of 2^streamBits.
  * Returns its size without the padding that follows, or 0 when `capacity` bytes do not hold it.
  */
 size_t encodeFixedPlane(const Kernels& kernels, const uint8_t* symbols, size_t size, const FixedTable& table,

@@ -26,8 +26,8 @@ struct Kernels {
   void (*encodeRows)(const EncodeTable& table, EncodeStream* streams, size_t count);
 
   /**
-   * Decodes a block of a FIX plane to exactly block.size bytes at `symbols`. Its codes must hold block.escapeCount escapes, else
-   * `escapes`, and no code that stands for nothing, else `code`; the first of these is found before any escape is read.
+   * Decodes a block of a FIX plane to exactly block.size bytes at `symbols`. Its codes must hold block.escapeCount escapes,
+   * else `escapes`, and no code that stands for nothing, else `code`; the first is found before any escape is read.
    */
   Status (*decodeFixed)(const FixedTable& table, const FixedBlock& block, uint8_t* symbols);
 

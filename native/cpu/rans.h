@@ -81,8 +81,8 @@ struct EncodeStream {
 };
 
 /**
- * Writes a whole RANS plane (table, index, states, words) for `size` symbols, in streams of 2^streamBits, to `out`. Returns its size without the padding
- * that follows, or 0 when `capacity` bytes do not hold it. `wordCount` receives the number of words.
+ * Writes a whole RANS plane (table, index, states, words) for `size` symbols, in streams of 2^streamBits, to `out`. Returns its
+ * size without the padding that follows, or 0 when `capacity` bytes do not hold it. `wordCount` receives the number of words.
  */
 size_t encodeRansPlane(const Kernels& kernels, const uint8_t* symbols, size_t size, const FrequencyTable& table,
                        unsigned streamBits, uint8_t* out, size_t capacity, std::vector<uint16_t>& scratch,

@@ -1,6 +1,7 @@
 // libFuzzer target: arbitrary bytes as a chunk, once as they are and once with a header made right, and as raw bytes to encode
-// in both profiles and decode again; every code path, which must agree. Seeds: protocols/vectors/chunk. Build: cmake -S native -B build/fuzz
-// -DSWARM_CODEC_TESTS=ON -DCMAKE_CXX_COMPILER=clang++ && cmake --build build/fuzz --target codec_fuzz.
+// in both profiles and decode again; every code path, which must agree. Seeds: protocols/vectors/chunk. Build:
+// cmake -S native -B build/fuzz -DSWARM_CODEC_TESTS=ON -DCMAKE_CXX_COMPILER=clang++ && cmake --build build/fuzz
+// --target codec_fuzz.
 #include <cstdlib>
 #include <vector>
 

@@ -41,7 +41,10 @@ static Bytes chunkWithBits(const Bytes& raw, unsigned bits) {
 static Bytes evenBytes(size_t size) {
   Chance chance = {31};
   Bytes bytes(size);
-  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(chance.next() % 64 == 0 ? 200 + (chance.next() & 31) : 40 + chance.next() % 13);
+  for (uint8_t& byte : bytes) {
+    const bool isRare = chance.next() % 64 == 0;
+    byte = static_cast<uint8_t>(isRare ? 200 + (chance.next() & 31) : 40 + chance.next() % 13);
+  }
   return bytes;
 }
 
