@@ -10,7 +10,7 @@ namespace swarm {
 namespace {
 
 /** Raised whenever a name, an argument or a result below changes. */
-constexpr uint32_t interfaceVersion = 3;
+constexpr uint32_t interfaceVersion = 4;
 
 /** inspect(encoded): the header's fields, or just `status` when it breaks a rule. */
 Napi::Value inspect(const Napi::CallbackInfo& info) {
@@ -24,6 +24,7 @@ Napi::Value inspect(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(info.Env());
   result.Set("status", static_cast<double>(status));
   result.Set("codec", static_cast<double>(header.codec));
+  result.Set("level", static_cast<double>(header.level));
   result.Set("hint", static_cast<double>(header.hint));
   result.Set("rawBytes", static_cast<double>(header.rawBytes));
   result.Set("encodedBytes", static_cast<double>(header.encodedBytes));

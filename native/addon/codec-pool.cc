@@ -7,6 +7,7 @@
 #include <string>
 
 #include "addon/file-io.h"
+#include "format/layout.h"
 
 namespace swarm {
 
@@ -170,7 +171,7 @@ Napi::Value CodecPool::read(const Napi::CallbackInfo& info) {
   return submit(info.Env(), std::move(job));
 }
 
-/** encode(ranges, raw, out, codec, hint): reads the ranges first, if there are any. */
+/** encode(ranges, raw, out, codec, hint, level): reads the ranges first, if there are any. */
 Napi::Value CodecPool::encode(const Napi::CallbackInfo& info) {
   auto job = std::make_unique<Job>(info.Env());
   Arguments arguments(info, *job);
@@ -178,12 +179,14 @@ Napi::Value CodecPool::encode(const Napi::CallbackInfo& info) {
   const MutableSpan out = arguments.bytes(2);
   const bool ans = arguments.number(3, 1) == static_cast<uint32_t>(ChunkCodec::ans);
   const auto hint = static_cast<Element>(arguments.number(4, static_cast<uint32_t>(Element::fp32)));
+  const auto profile = static_cast<Profile>(arguments.number(5, ansLevelMax));
   arguments.ranges(0, raw);
   if (arguments.failed()) return {};
-  job->run = [raw, out, ans, hint](const Job& self, Workspace& workspace) {
+  job->run = [raw, out, ans, hint, profile](const Job& self, Workspace& workspace) {
     const JobResult read = readRanges(self, raw);
     if (read.status != Status::ok) return read;
-    return encodedResult(ans ? encodeAns(readOnly(raw), hint, out, workspace) : encodeRaw(readOnly(raw), out));
+    if (!ans) return encodedResult(encodeRaw(readOnly(raw), out));
+    return encodedResult(encodeAns(readOnly(raw), hint, profile, out, workspace));
   };
   return submit(info.Env(), std::move(job));
 }

@@ -99,7 +99,8 @@ SWARM_AVX512 uint32_t updateCrc(uint32_t crc, const uint8_t* data, size_t size) 
 
 }  // namespace avx512
 
-const Kernels avx512Kernels = {avx512::split, avx512::join, avx512::decodeRows, avx512::encodeRows, avx512::updateCrc};
+const Kernels avx512Kernels = {avx512::split,     avx512::join,      avx512::decodeRows, avx512::encodeRows,
+                               decodeFixedScalar, encodeFixedScalar, avx512::updateCrc};
 
 }  // namespace swarm
 #endif

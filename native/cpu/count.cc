@@ -67,14 +67,18 @@ void countSymbols(const uint8_t* bytes, size_t size, Counts& counts) {
     counts[symbol] = tables[0][symbol] + tables[1][symbol] + tables[2][symbol] + tables[3][symbol];
 }
 
-PlaneCounter::PlaneCounter(Element element, size_t count, std::vector<uint32_t>& scratch)
-    : element_(element), isJoint_(elementWidth(element) == 2 && count >= jointElementsMin), joint_(scratch) {
+PlaneCounter::PlaneCounter(Element element, size_t count, uint8_t left, std::vector<uint32_t>& scratch)
+    : element_(element),
+      left_(left),
+      isJoint_(elementWidth(element) == 2 && left == 0 && count >= jointElementsMin),
+      joint_(scratch) {
   if (isJoint_) joint_.resize(jointCount);
 }
 
 void PlaneCounter::add(const uint8_t* elements, size_t count, const uint8_t* const* planes) {
   if (isJoint_) return countJointly(elements, count, joint_.data());
   for (size_t plane = 0; plane < elementWidth(element_); plane++) {
+    if ((left_ >> plane & 1) != 0) continue;
     Counts more;
     countSymbols(planes[plane], count, more);
     for (size_t symbol = 0; symbol < more.size(); symbol++) counts_[plane][symbol] += more[symbol];

@@ -10,6 +10,7 @@ namespace {
 /** What is the same for all blocks of a segment. */
 struct SegmentDecoder {
   std::array<DecodeTable, planeCountMax> tables;
+  std::array<FixedTable, planeCountMax> fixedTables;
   std::array<size_t, planeCountMax> steps;
 };
 
@@ -17,28 +18,36 @@ void prepare(const SegmentPlan& segment, SegmentDecoder& decoder) {
   for (size_t index = 0; index < segment.planeCount; index++) {
     const PlanePlan& plane = segment.planes[index];
     decoder.steps[index] = plane.mode == PlaneMode::constant ? 0 : 1;
-    if (plane.mode == PlaneMode::rans) makeDecodeTable(plane, segment.probabilityBits, decoder.tables[index]);
+    if (plane.mode == PlaneMode::rans) makeDecodeTable(plane, decoder.tables[index]);
+    if (codeBitsOf(plane.mode) != 0) decoder.fixedTables[index] = makeFixedTable(plane);
   }
 }
 
-/** Decodes `count` elements from `first` on, a multiple of blockSymbols, to `elements`. `scratch` holds a block of every plane. `crc` is continued. */
-Status decodeBlock(const Kernels& kernels, const SegmentPlan& segment, const SegmentDecoder& decoder, size_t first,
-                   size_t count, uint8_t* scratch, uint8_t* elements, uint32_t& crc) {
+/**
+ * Decodes `count` elements from the start of stream `firstStream` on to `elements`. `scratch` holds a block of every plane.
+ * `crc` is continued.
+ */
+Status decodeBlock(const Kernels& kernels, const SegmentPlan& segment, const SegmentDecoder& decoder,
+                   size_t firstStream, size_t count, uint8_t* scratch, uint8_t* elements, uint32_t& crc) {
+  const unsigned streamBits = streamBitsOf(segment.element);
+  const size_t first = firstStream << streamBits;
   if (segment.element == Element::bf16 && segment.planes[0].mode == PlaneMode::rans &&
       segment.planes[1].mode == PlaneMode::raw)
-    return decodeStreams(kernels, decoder.tables[0], segment.planes[0], first >> streamBits, scratch, count,
+    return decodeStreams(kernels, decoder.tables[0], segment.planes[0], firstStream, scratch, count,
                          {segment.planes[1].data + first, elements, &crc});
   const uint8_t* planes[planeCountMax] = {};
   for (size_t index = 0; index < segment.planeCount; index++) {
     const PlanePlan& plane = segment.planes[index];
-    if (plane.mode != PlaneMode::rans) {
+    if (plane.mode == PlaneMode::constant || plane.mode == PlaneMode::raw) {
       planes[index] = plane.mode == PlaneMode::constant ? &plane.symbol : plane.data + first;
       continue;
     }
     // A single plane needs no joining: its symbols are the raw bytes.
-    uint8_t* target = segment.planeCount == 1 ? elements : scratch + index * blockSymbols;
+    uint8_t* target = segment.planeCount == 1 ? elements : scratch + index * blockSymbols(streamBits);
     const Status status =
-        decodeStreams(kernels, decoder.tables[index], plane, first >> streamBits, target, count, {});
+        plane.mode == PlaneMode::rans
+            ? decodeStreams(kernels, decoder.tables[index], plane, firstStream, target, count, {})
+            : decodeFixedStreams(kernels, decoder.fixedTables[index], plane, firstStream, target, count);
     if (status != Status::ok) return status;
     planes[index] = target;
   }
@@ -55,9 +64,12 @@ Status decodeSegment(const Kernels& kernels, const SegmentPlan& segment, Segment
   std::memcpy(raw, segment.head, segment.phase);
   crc = kernels.updateCrc(crc, raw, segment.phase);
   uint8_t* const elements = raw + segment.phase;
-  for (size_t first = 0; first < segment.elements; first += blockSymbols) {
-    const size_t count = std::min(blockSymbols, segment.elements - first);
-    const Status status = decodeBlock(kernels, segment, decoder, first, count, scratch, elements + first * width, crc);
+  const size_t block = blockSymbols(streamBitsOf(segment.element));
+  for (size_t first = 0; first < segment.elements; first += block) {
+    const size_t count = std::min(block, segment.elements - first);
+    const size_t firstStream = first >> streamBitsOf(segment.element);
+    const Status status =
+        decodeBlock(kernels, segment, decoder, firstStream, count, scratch, elements + first * width, crc);
     if (status != Status::ok) return status;
   }
   uint8_t* const tail = raw + segment.rawBytes - segment.tailBytes;

@@ -35,6 +35,9 @@ Sample takeSample(ByteSpan segment) {
   return sample;
 }
 
+/** Size in 1/256 bits of a plane of `total` symbols that is stored. */
+constexpr uint64_t storedCost(size_t total) { return uint64_t{total} * 2048; }
+
 /** Estimated size of a plane in 1/256 bits. */
 uint64_t planeCost(const Counts& counts, size_t total) {
   uint64_t cost = 0;
@@ -46,54 +49,61 @@ uint64_t planeCost(const Counts& counts, size_t total) {
   }
   if (symbolCount < 2) return 0;
   cost += (symbolCount - 1) * biasPerSymbol;
-  const uint64_t stored = uint64_t{total} * 2048;
+  const uint64_t stored = storedCost(total);
   return cost * 50 > stored * 49 ? stored : cost;
 }
 
-/** Estimated size of the sample in 1/256 bits; zero elements cost more than anything. */
-uint64_t candidateCost(const Kernels& kernels, const Sample& sample, ElementChoice choice) {
-  const size_t width = elementWidth(choice.element);
+/** A choice and the estimated size of the sample in 1/256 bits; without elements it costs more than anything. */
+struct Candidate {
+  ElementChoice choice;
+  uint64_t cost;
+};
+
+constexpr uint64_t costMax = UINT64_MAX / 256;
+
+Candidate makeCandidate(const Kernels& kernels, const Sample& sample, Element element, uint8_t phase) {
+  Candidate candidate = {{element, phase, 0}, costMax};
+  const size_t width = elementWidth(element);
   std::array<std::array<uint8_t, sampleBytes>, planeCountMax> planes;
   size_t elements = 0;
   size_t edgeBytes = 0;
   for (size_t index = 0; index < sample.count; index++) {
     const ByteSpan window = sample.windows[index];
-    const size_t skipped = std::min<size_t>(choice.phase, window.size);
+    const size_t skipped = std::min<size_t>(phase, window.size);
     const size_t count = (window.size - skipped) / width;
     uint8_t* const targets[planeCountMax] = {planes[0].data() + elements, planes[1].data() + elements,
                                              planes[2].data() + elements, planes[3].data() + elements};
-    kernels.splitPlanes(choice.element, window.data + skipped, count, targets);
+    kernels.splitPlanes(element, window.data + skipped, count, targets);
     elements += count;
     edgeBytes += window.size - count * width;
   }
-  if (elements == 0) return UINT64_MAX / 256;
-  uint64_t cost = uint64_t{edgeBytes} * 2048;
+  if (elements == 0) return candidate;
+  candidate.cost = storedCost(edgeBytes);
   for (size_t plane = 0; plane < width; plane++) {
     Counts counts;
     countSymbols(planes[plane].data(), elements, counts);
-    cost += planeCost(counts, elements);
+    const uint64_t cost = planeCost(counts, elements);
+    candidate.cost += cost;
+    if (cost == storedCost(elements))
+      candidate.choice.storedPlanes = static_cast<uint8_t>(candidate.choice.storedPlanes | 1 << plane);
   }
-  return cost;
+  return candidate;
 }
 
 }  // namespace
 
 ElementChoice chooseElement(const Kernels& kernels, ByteSpan segment, Element hint) {
-  const ElementChoice plain = {Element::bytes, 0};
-  if (hint == Element::bytes) return plain;
   const Sample sample = takeSample(segment);
-  ElementChoice best = plain;
-  uint64_t bestCost = UINT64_MAX / 256;
+  Candidate best = {{Element::unknown, 0, 0}, costMax};
   for (const Element element : {Element::bf16, Element::fp16, Element::fp32}) {
     if (hint != Element::unknown && hint != element) continue;
     for (uint8_t phase = 0; phase < elementWidth(element); phase++) {
-      const uint64_t cost = candidateCost(kernels, sample, {element, phase});
-      if (cost * 256 >= bestCost * 255) continue;
-      best = {element, phase};
-      bestCost = cost;
+      const Candidate candidate = makeCandidate(kernels, sample, element, phase);
+      if (candidate.cost * 256 < best.cost * 255) best = candidate;
     }
   }
-  return bestCost * 64 < candidateCost(kernels, sample, plain) * 63 ? best : plain;
+  const Candidate plain = makeCandidate(kernels, sample, Element::bytes, 0);
+  return (best.cost * 64 < plain.cost * 63 ? best : plain).choice;
 }
 
 }  // namespace swarm

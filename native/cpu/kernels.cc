@@ -20,7 +20,8 @@ void decodeNoRows(const DecodeTable&, DecodeStream*, size_t, const uint8_t*) {}
 
 }  // namespace
 
-const Kernels scalarKernels = {split, join, decodeNoRows, encodeRowsScalar, updateCrc};
+const Kernels scalarKernels = {split, join, decodeNoRows, encodeRowsScalar, decodeFixedScalar, encodeFixedScalar,
+                               updateCrc};
 
 bool isAvailable(CodePath path) {
   switch (path) {

@@ -2,6 +2,7 @@
 // decided (tables, modes, layout, checks) is shared code around them.
 #pragma once
 
+#include "cpu/fixed.h"
 #include "cpu/rans.h"
 
 namespace swarm {
@@ -23,6 +24,15 @@ struct Kernels {
 
   /** Encodes all full rows that are left of `count` (at most streamsAtOnce) streams, which have equally many. */
   void (*encodeRows)(const EncodeTable& table, EncodeStream* streams, size_t count);
+
+  /**
+   * Decodes a block of a FIX plane to exactly block.size bytes at `symbols`. Its codes must hold block.escapeCount escapes,
+   * else `escapes`, and no code that stands for nothing, else `code`; the first is found before any escape is read.
+   */
+  Status (*decodeFixed)(const FixedTable& table, const FixedBlock& block, uint8_t* symbols);
+
+  /** Writes the codes of a block and its escapes; returns how many. `codes` are those of makeFixedCodes. */
+  size_t (*encodeFixed)(const FixedTable& table, const std::array<uint8_t, 256>& codes, const FixedTarget& target);
 
   /** Continues the inverted CRC32C `crc` over `size` bytes. */
   uint32_t (*updateCrc)(uint32_t crc, const uint8_t* data, size_t size);

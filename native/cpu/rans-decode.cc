@@ -98,7 +98,7 @@ Status finish(const DecodeTable& table, DecodeStream& stream) {
  */
 void completeJoin(const Kernels& kernels, const DecodeStream& stream, const uint8_t* symbols, const uint8_t* reached,
                   size_t index, Bf16Join join) {
-  uint8_t* const first = join.elements + 2 * (index << streamBits);
+  uint8_t* const first = join.elements + 2 * (index << streamBitsOfPlanes);
   const uint8_t* const unjoined = stream.elements == first ? symbols : reached;
   const auto count = static_cast<size_t>(stream.symbols + stream.size - unjoined);
   const uint8_t* const planes[2] = {unjoined, stream.lowPlane};
@@ -111,8 +111,8 @@ void completeJoin(const Kernels& kernels, const DecodeStream& stream, const uint
 
 }  // namespace
 
-void makeDecodeTable(const PlanePlan& plane, unsigned probabilityBits, DecodeTable& table) {
-  table.probabilityBits = probabilityBits;
+void makeDecodeTable(const PlanePlan& plane, DecodeTable& table) {
+  table.probabilityBits = plane.probabilityBits;
   table.symbolCount = plane.symbolCount;
   table.symbols = plane.data;
   table.frequencies = plane.frequencies;
@@ -127,7 +127,8 @@ void makeDecodeTable(const PlanePlan& plane, unsigned probabilityBits, DecodeTab
 Status decodeStreams(const Kernels& kernels, const DecodeTable& table, const PlanePlan& plane, size_t firstStream,
                      uint8_t* symbols, size_t size, Bf16Join join) {
   DecodeStream streams[streamsAtOnce];
-  const size_t count = (size + streamSymbols - 1) >> streamBits;
+  const unsigned streamBits = plane.streamBits;
+  const size_t count = streamCount(size, streamBits);
   size_t wordStart = firstStream == 0 ? 0 : load32(plane.streamEnds + 4 * (firstStream - 1));
   for (size_t index = 0; index < count; index++) {
     const size_t wordEnd = load32(plane.streamEnds + 4 * (firstStream + index));
@@ -137,7 +138,7 @@ Status decodeStreams(const Kernels& kernels, const DecodeTable& table, const Pla
     stream.next = plane.words + 2 * wordStart;
     stream.end = plane.words + 2 * wordEnd;
     stream.symbols = symbols + first;
-    stream.size = std::min(streamSymbols, size - first);
+    stream.size = std::min(size_t{1} << streamBits, size - first);
     stream.elements = join.elements == nullptr ? nullptr : join.elements + 2 * first;
     stream.lowPlane = join.elements == nullptr ? nullptr : join.lowPlane + first;
     stream.crc = 0;

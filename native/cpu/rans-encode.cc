@@ -8,8 +8,9 @@ namespace swarm {
 
 namespace {
 
-EncodeTable makeEncodeTable(const FrequencyTable& table, unsigned probabilityBits) {
+EncodeTable makeEncodeTable(const FrequencyTable& table) {
   EncodeTable made{};
+  const unsigned probabilityBits = table.probabilityBits;
   made.probabilityBits = probabilityBits;
   made.filler = table.symbols[0];
   made.symbolCount = table.symbolCount;
@@ -81,14 +82,15 @@ void encodeRowsScalar(const EncodeTable& table, EncodeStream* streams, size_t co
 }
 
 size_t encodeRansPlane(const Kernels& kernels, const uint8_t* symbols, size_t size, const FrequencyTable& table,
-                       unsigned probabilityBits, uint8_t* out, size_t capacity, std::vector<uint16_t>& scratch,
+                       unsigned streamBits, uint8_t* out, size_t capacity, std::vector<uint16_t>& scratch,
                        uint32_t& wordCount) {
-  const RansLayout layout(size, table.symbolCount);
+  const RansLayout layout(size, table.symbolCount, streamBits);
   if (layout.words > capacity) return 0;
   writeTable(table, layout, out);
-  const EncodeTable encodeTable = makeEncodeTable(table, probabilityBits);
+  const EncodeTable encodeTable = makeEncodeTable(table);
   // One word per symbol at most, and a row in front that may be scribbled on.
-  constexpr size_t streamWords = streamSymbols + laneCount;
+  const size_t streamSymbols = size_t{1} << streamBits;
+  const size_t streamWords = streamSymbols + laneCount;
   scratch.resize(streamsAtOnce * streamWords);
   size_t position = layout.words;
   for (size_t stream = 0; stream < layout.streams;) {

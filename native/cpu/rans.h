@@ -13,8 +13,8 @@ struct Kernels;
 
 /** Streams whose rows are interleaved. */
 constexpr size_t streamsAtOnce = 4;
-/** Symbols of that many streams: what is split, coded, joined and summed while it lies in the nearest caches. */
-constexpr size_t blockSymbols = streamsAtOnce * streamSymbols;
+/** Symbols of that many streams: what is decoded, joined and summed while it lies in the nearest caches. */
+constexpr size_t blockSymbols(unsigned streamBits) { return streamsAtOnce << streamBits; }
 /** What a row of 32 lanes reads ahead at most. */
 constexpr size_t rowWordBytes = 2 * laneCount;
 
@@ -84,18 +84,18 @@ struct EncodeStream {
 };
 
 /**
- * Writes a whole RANS plane (table, index, states, words) for `size` symbols to `out`. Returns its size without the padding
- * that follows, or 0 when `capacity` bytes do not hold it. `wordCount` receives the number of words.
+ * Writes a whole RANS plane (table, index, states, words) for `size` symbols, in streams of 2^streamBits, to `out`. Returns its
+ * size without the padding that follows, or 0 when `capacity` bytes do not hold it. `wordCount` receives the number of words.
  */
 size_t encodeRansPlane(const Kernels& kernels, const uint8_t* symbols, size_t size, const FrequencyTable& table,
-                       unsigned probabilityBits, uint8_t* out, size_t capacity, std::vector<uint16_t>& scratch,
+                       unsigned streamBits, uint8_t* out, size_t capacity, std::vector<uint16_t>& scratch,
                        uint32_t& wordCount);
 
 /** Encodes the full rows of one stream; the scalar reference. */
 void encodeRowsScalar(const EncodeTable& table, EncodeStream* streams, size_t count);
 
 /** Fills `table` for a plane whose plan parseSegments approved. */
-void makeDecodeTable(const PlanePlan& plane, unsigned probabilityBits, DecodeTable& table);
+void makeDecodeTable(const PlanePlan& plane, DecodeTable& table);
 
 /**
  * Decodes up to streamsAtOnce streams of a plane, from `firstStream` on: `size` symbols, of which the last stream may be short.

@@ -6,10 +6,11 @@ namespace swarm {
 namespace {
 
 constexpr const char* statusNames[] = {
-    "ok",           "truncated",     "magic",       "version",      "headerChecksum", "codec",      "headerField",
-    "rawBytes",     "encodedBytes",  "directory",   "segmentHeader", "planeMode",     "planeLayout", "table",
-    "streamIndex",  "stateRange",    "words",       "finalState",   "paddingSymbol",  "paddingBytes", "checksum",
-    "zstdPayload",  "outputSize",    "outOfMemory", "readFailed",   "shortRead",      "writeFailed",
+    "ok",          "truncated",   "magic",      "version",       "headerChecksum", "codec",        "headerField",
+    "rawBytes",    "encodedBytes", "directory", "segmentHeader", "planeMode",      "planeLayout",  "table",
+    "streamIndex", "stateRange",  "words",      "finalState",    "paddingSymbol",  "escapes",      "code",
+    "paddingBytes", "checksum",   "zstdPayload", "outputSize",   "outOfMemory",    "readFailed",   "shortRead",
+    "writeFailed",
 };
 static_assert(sizeof statusNames / sizeof statusNames[0] == static_cast<size_t>(Status::count), "one name per status");
 
@@ -17,11 +18,12 @@ static_assert(sizeof statusNames / sizeof statusNames[0] == static_cast<size_t>(
 bool dependentFieldsAreRight(const uint8_t* bytes, ChunkCodec codec) {
   const bool ans = codec == ChunkCodec::ans;
   const uint8_t level = bytes[header_at::level];
-  const bool levelIsRight = codec == ChunkCodec::zstd ? level >= 1 && level <= zstdLevelMax : level == 0;
+  const bool levelIsRight =
+      codec == ChunkCodec::zstd ? level >= 1 && level <= zstdLevelMax : level <= (ans ? ansLevelMax : 0);
   const uint8_t hintMax = ans ? static_cast<uint8_t>(Element::fp32) : 0;
   return levelIsRight && bytes[header_at::encoder] == encoderVersion &&
          bytes[header_at::segmentBits] == (ans ? segmentBits : 0) &&
-         bytes[header_at::streamBits] == (ans ? streamBits : 0) && bytes[header_at::hint] <= hintMax &&
+         bytes[header_at::streamBits] == (ans ? streamBitsOfPlanes : 0) && bytes[header_at::hint] <= hintMax &&
          bytes[header_at::reserved] == 0 && load32(bytes + header_at::reservedWord) == 0;
 }
 
@@ -68,7 +70,7 @@ void writeHeader(const ChunkHeader& header, uint8_t* out) {
   store32(out + header_at::rawBytes, header.rawBytes);
   store32(out + header_at::encodedBytes, header.encodedBytes);
   out[header_at::segmentBits] = ans ? segmentBits : 0;
-  out[header_at::streamBits] = ans ? streamBits : 0;
+  out[header_at::streamBits] = ans ? streamBitsOfPlanes : 0;
   out[header_at::hint] = static_cast<uint8_t>(header.hint);
   store32(out + header_at::rawChecksum, header.rawChecksum);
   store32(out + header_at::headerChecksum, crc32c(0, {out, header_at::headerChecksum}));

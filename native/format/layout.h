@@ -15,8 +15,9 @@
 namespace swarm {
 
 constexpr uint8_t magicBytes[4] = {'S', 'W', 'C', 'K'};
-constexpr uint8_t formatVersion = 0;
-constexpr uint8_t encoderVersion = 0;
+constexpr uint8_t formatVersion = 1;
+constexpr uint8_t encoderVersion = 1;
+constexpr uint8_t ansLevelMax = static_cast<uint8_t>(Profile::fast);
 constexpr uint8_t zstdLevelMax = 19;
 
 namespace header_at {
@@ -27,8 +28,9 @@ constexpr size_t version = 4, codec = 5, encoder = 6, level = 7, rawBytes = 8, e
 constexpr unsigned segmentBits = 20;
 constexpr size_t segmentBytesMax = size_t{1} << segmentBits;
 constexpr size_t segmentCountMax = rawBytesMax >> segmentBits;
-constexpr unsigned streamBits = 14;
-constexpr size_t streamSymbols = size_t{1} << streamBits;
+/** log2 of a stream's symbols where an element has several planes, and where it has one. */
+constexpr unsigned streamBitsOfPlanes = 14;
+constexpr unsigned streamBitsOfBytes = 15;
 constexpr size_t laneCount = 32;
 constexpr size_t planeCountMax = 4;
 
@@ -37,11 +39,12 @@ constexpr size_t planeDescriptorBytes = 16;
 constexpr size_t segmentPrefixBytes = segmentHeaderBytes + planeCountMax * planeDescriptorBytes;
 
 namespace segment_at {
-constexpr size_t element = 0, phase = 1, probabilityBits = 2, reserved = 3, head = 4, tail = 8, reservedWord = 12;
+constexpr size_t element = 0, phase = 1, reserved = 2, head = 4, tail = 8, reservedWord = 12;
 constexpr size_t edgeBytes = 4;
 }
 
 namespace plane_at {
+/** `symbol` holds the probability bits of a RANS plane. `wordCount` counts the escapes of a FIX plane. */
 constexpr size_t mode = 0, symbol = 1, symbolCount = 2, offset = 4, bytes = 8, wordCount = 12;
 }
 
@@ -49,7 +52,6 @@ enum class PlaneMode : uint8_t { unused = 0, raw = 1, constant = 2, rans = 3, fi
 
 constexpr unsigned probabilityBitsMin = 10;
 constexpr unsigned probabilityBitsMax = 12;
-constexpr unsigned probabilityBitsWritten = 11;
 constexpr uint32_t stateMin = uint32_t{1} << 15;
 constexpr uint32_t stateLimit = uint32_t{1} << 31;
 
@@ -67,15 +69,42 @@ constexpr size_t elementWidth(Element element) {
   return 0;
 }
 
+/** log2 of how many symbols of a plane make a stream. */
+constexpr unsigned streamBitsOf(Element element) {
+  return element == Element::bytes ? streamBitsOfBytes : streamBitsOfPlanes;
+}
+
+constexpr size_t streamCount(size_t symbols, unsigned streamBits) {
+  return (symbols + (size_t{1} << streamBits) - 1) >> streamBits;
+}
+
+/** Bits of a code of a FIX plane; 0 for the other modes. */
+constexpr unsigned codeBitsOf(PlaneMode mode) {
+  return mode == PlaneMode::fix3e ? 3 : mode == PlaneMode::fix4e ? 4 : 0;
+}
+
+constexpr unsigned codeBitsMax = 4;
+
 /** The parts of a RANS plane, as offsets from its start. */
 struct RansLayout {
   size_t streams, frequencies, streamEnds, states, words;
-  RansLayout(size_t symbols, size_t symbolCount)
-      : streams((symbols + streamSymbols - 1) >> streamBits),
+  RansLayout(size_t symbols, size_t symbolCount, unsigned streamBits)
+      : streams(streamCount(symbols, streamBits)),
         frequencies(alignUp(symbolCount)),
         streamEnds(frequencies + alignUp(2 * symbolCount)),
         states(streamEnds + alignUp(4 * streams)),
         words(states + 4 * laneCount * streams) {}
+};
+
+/** The parts of a FIX plane, as offsets from its start. Bit plane j starts at bits + j * bitPlaneBytes. */
+struct FixedLayout {
+  size_t streams, streamEnds, bits, bitPlaneBytes, escapes;
+  FixedLayout(size_t symbols, size_t symbolCount, unsigned codeBits, unsigned streamBits)
+      : streams(streamCount(symbols, streamBits)),
+        streamEnds(alignUp(symbolCount)),
+        bits(streamEnds + alignUp(4 * streams)),
+        bitPlaneBytes(alignUp((symbols + 7) / 8)),
+        escapes(bits + codeBits * bitPlaneBytes) {}
 };
 
 inline uint16_t load16(const uint8_t* from) {

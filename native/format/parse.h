@@ -11,21 +11,26 @@ namespace swarm {
 /** One plane of one segment. Pointers lie inside the chunk. */
 struct PlanePlan {
   PlaneMode mode;
-  uint8_t symbol;             // constant: the one symbol
-  uint16_t symbolCount;       // rans: entries of the table
-  const uint8_t* data;        // raw: the plane; rans: the table's symbols
-  const uint8_t* frequencies; // rans, 16 bits each
-  const uint8_t* streamEnds;  // rans, 32 bits each, in words
-  const uint8_t* states;      // rans, 32 lanes of 32 bits per stream
-  const uint8_t* words;       // rans, 16 bits each
-  size_t streams;
+  uint8_t symbol;              // constant: the one symbol
+  uint8_t probabilityBits;     // rans
+  uint8_t streamBits;          // log2 of the symbols of a stream
+  uint16_t symbolCount;        // rans, fixed: entries of the table
+  const uint8_t* data;         // raw: the plane; rans, fixed: the table's symbols
+  const uint8_t* dataEnd;      // raw, rans, fixed: end of the plane's data
+  const uint8_t* frequencies;  // rans, 16 bits each
+  const uint8_t* streamEnds;   // rans, fixed: 32 bits each, in words or escapes
+  const uint8_t* states;       // rans, 32 lanes of 32 bits per stream
+  const uint8_t* words;        // rans, 16 bits each
+  const uint8_t* bits;         // fixed: the first bit plane
+  size_t bitPlaneBytes;        // fixed: from one bit plane to the next
+  const uint8_t* escapes;      // fixed
+  size_t streams;              // rans, fixed
 };
 
 struct SegmentPlan {
   Element element;
   uint8_t phase;
   uint8_t tailBytes;
-  uint8_t probabilityBits;
   uint8_t planeCount;
   const uint8_t* head;
   const uint8_t* tail;

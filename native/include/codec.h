@@ -44,6 +44,8 @@ enum class Status : int32_t {
   words,
   finalState,
   paddingSymbol,
+  escapes,
+  code,
   paddingBytes,
   checksum,
   zstdPayload,
@@ -63,11 +65,14 @@ const char* statusName(Status status);
 enum class ChunkCodec : uint8_t { raw = 0, ans = 1, zstd = 2 };
 enum class Element : uint8_t { unknown = 0, bytes = 1, bf16 = 2, fp16 = 3, fp32 = 4 };
 
+/** What an ans chunk aims at: few bytes, or decoding as fast as memory is read. The level in its header. */
+enum class Profile : uint8_t { rans = 0, fast = 1 };
+
 /** A checked header. */
 struct ChunkHeader {
   ChunkCodec codec;
   uint8_t encoderVersion;
-  /** zstd level 1..19; 0 for the other codecs. */
+  /** zstd level 1..19; the profile of an ans chunk; 0 for raw. */
   uint8_t level;
   /** What the encoder was told about the content; `unknown` unless the codec is ans. */
   Element hint;
@@ -115,10 +120,10 @@ constexpr size_t maxEncodedBytes(size_t rawBytes) { return rawBytes + headerByte
 Status parseHeader(ByteSpan encoded, ChunkHeader& header);
 
 /**
- * Encodes `raw` (at most rawBytesMax) with rANS, or as codec raw where that is not larger. `out` holds at least
+ * Encodes `raw` (at most rawBytesMax) as codec ans, or as codec raw where that is not larger. `out` holds at least
  * maxEncodedBytes(raw.size) bytes and does not overlap `raw`. The result depends on the arguments alone.
  */
-EncodeResult encodeAns(ByteSpan raw, Element hint, MutableSpan out, Workspace& workspace);
+EncodeResult encodeAns(ByteSpan raw, Element hint, Profile profile, MutableSpan out, Workspace& workspace);
 
 /** Stores `raw` unchanged behind a header. Same conditions as encodeAns. */
 EncodeResult encodeRaw(ByteSpan raw, MutableSpan out);

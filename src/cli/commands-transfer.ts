@@ -47,7 +47,7 @@ interface NetworkFlags {
 }
 
 interface SourceFlags extends NetworkFlags {
-  readonly codec: 'auto' | 'ans' | 'zstd' | 'raw'
+  readonly codec: 'auto' | 'ans' | 'ans-fast' | 'zstd' | 'raw'
   readonly max?: boolean
   readonly chunkSize: number
   readonly state?: string
@@ -324,7 +324,12 @@ function addSourceOptions(command: Command): void {
   addNetworkOptions(command)
   command
     .addOption(
-      option('--codec <codec>', 'how chunks are encoded').choices(['auto', 'ans', 'zstd', 'raw']).default('auto'),
+      option(
+        '--codec <codec>',
+        'how chunks are encoded; ans-fast decodes weights as fast as memory but leaves text and code nearly as they are',
+      )
+        .choices(['auto', 'ans', 'ans-fast', 'zstd', 'raw'])
+        .default('auto'),
     )
     .option('--max', 'compress text and code as far as zstd can (level 19)')
     .addOption(

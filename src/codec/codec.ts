@@ -4,8 +4,11 @@
 /** Largest raw size of a chunk; the format allows no more (protocols/chunk.md, "Limits"). */
 export const CHUNK_RAW_BYTES_MAX = 16 * 1024 * 1024
 
+/** How a chunk is encoded; `ans-fast` is ans at level 1, which gives up some size so that decoding costs next to nothing. */
+export type ChunkCodec = 'raw' | 'ans' | 'zstd' | 'ans-fast'
+
 /** How the encoder chooses. `auto` samples each chunk; the others force one codec, or `raw` where that is not larger. */
-export type CodecChoice = 'auto' | 'ans' | 'zstd' | 'raw'
+export type CodecChoice = 'auto' | ChunkCodec
 
 /** What a chunk holds, as far as its planner knows; `unknown` asks the encoder to sample. */
 export type ElementType = 'unknown' | 'bytes' | 'bf16' | 'fp16' | 'fp32'
@@ -28,10 +31,10 @@ export interface EncodeOptions {
 
 /** Facts of an encoded chunk, read from its header. */
 export interface ChunkInfo {
-  readonly codec: 'raw' | 'ans' | 'zstd'
+  readonly codec: ChunkCodec
   /**
    * The hint that the encoder was given; `unknown` for raw and zstd chunks. Encoding the same raw bytes with this codec and
-   * this hint makes the same chunk again (`raw` and `ans` only).
+   * this hint makes the same chunk again (not so for `zstd`).
    */
   readonly element: ElementType
   readonly rawBytes: number

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { describeError, SwarmError } from '../base/errors.ts'
 
 /** native/addon/addon.cc raises its number with every change of a name, argument or result. */
-const INTERFACE_VERSION = 3
+const INTERFACE_VERSION = 4
 
 /** Beside the compiled program, then beside the sources. */
 const LOCATIONS = ['../../native/swarm_codec.node', '../../dist/native/swarm_codec.node']
@@ -32,7 +32,7 @@ type PendingJob = Promise<JobResult> | undefined
 export interface NativePool {
   threads(): number
   read(ranges: Float64Array, raw: Uint8Array): PendingJob
-  encode(ranges: Float64Array, raw: Uint8Array, out: Uint8Array, codec: number, hint: number): PendingJob
+  encode(ranges: Float64Array, raw: Uint8Array, out: Uint8Array, codec: number, hint: number, level: number): PendingJob
   seal(raw: Uint8Array, frame: Uint8Array, out: Uint8Array, level: number): PendingJob
   decode(encoded: Uint8Array, raw: Uint8Array, ranges: Float64Array): PendingJob
   finish(encoded: Uint8Array, frameContent: Uint8Array, raw: Uint8Array, ranges: Float64Array): PendingJob
@@ -43,6 +43,7 @@ export interface NativePool {
 export interface NativeHeader {
   readonly status: number
   readonly codec: number
+  readonly level: number
   readonly hint: number
   readonly rawBytes: number
   readonly encodedBytes: number

@@ -3,6 +3,7 @@
 import { invariant, SwarmError } from '../base/errors.ts'
 import {
   CHUNK_RAW_BYTES_MAX,
+  type ChunkCodec,
   type ChunkInfo,
   CODEC_PATHS,
   type Codec,
@@ -24,10 +25,13 @@ const QUEUE_LENGTH_MAX = 1024
 const SEGMENT_BYTES = 1024 * 1024
 
 /** Positions are the numbers in the header. */
-const CODECS = ['raw', 'ans', 'zstd'] as const
+const CODECS: readonly ChunkCodec[] = ['raw', 'ans', 'zstd']
 const ELEMENTS: readonly ElementType[] = ['unknown', 'bytes', 'bf16', 'fp16', 'fp32']
 const RAW = 0
 const ANS = 1
+/** The level in the header of an ans chunk. */
+const RANS_LEVEL = 0
+const FAST_LEVEL = 1
 
 const FLOATS: ReadonlySet<ElementType> = new Set(['bf16', 'fp16', 'fp32'])
 const ENCODING = 'encoding a chunk'
@@ -137,10 +141,11 @@ class NativeCodec implements Codec {
       if (codec === 'zstd' && ranges.length > 0) await this.#job(ENCODING, this.#pool.read(ranges, raw))
       const frame = codec === 'zstd' ? await compressFrame(raw, zstdLevel) : undefined
       const places = codec === 'zstd' ? NO_RANGES : ranges
-      if (frame === undefined) return this.#encodedBytes(ENCODING, this.#pool.encode(places, raw, out, RAW, 0))
+      if (frame === undefined) return this.#encodedBytes(ENCODING, this.#pool.encode(places, raw, out, RAW, 0, 0))
       return this.#encodedBytes(ENCODING, this.#pool.seal(raw, frame, out, zstdLevel))
     }
     if (codec === 'ans') return (await this.#encodeAns(ranges, raw, out, options.element)).encodedBytes
+    if (codec === 'ans-fast') return (await this.#encodeAns(ranges, raw, out, options.element, FAST_LEVEL)).encodedBytes
     return this.#encodeAuto(ranges, raw, out, options)
   }
 
@@ -169,8 +174,14 @@ class NativeCodec implements Codec {
     return this.#encodedBytes(ENCODING, this.#pool.seal(raw, frame, out, zstdLevel))
   }
 
-  #encodeAns(ranges: Float64Array, raw: Uint8Array, out: Uint8Array, element: ElementType): Promise<JobResult> {
-    return this.#job(ENCODING, this.#pool.encode(ranges, raw, out, ANS, ELEMENTS.indexOf(element)))
+  #encodeAns(
+    ranges: Float64Array,
+    raw: Uint8Array,
+    out: Uint8Array,
+    element: ElementType,
+    level = RANS_LEVEL,
+  ): Promise<JobResult> {
+    return this.#job(ENCODING, this.#pool.encode(ranges, raw, out, ANS, ELEMENTS.indexOf(element), level))
   }
 
   async #decode(doing: string, encoded: Uint8Array, raw: Uint8Array, ranges: Float64Array): Promise<void> {
@@ -215,7 +226,8 @@ class NativeCodec implements Codec {
 }
 
 function parseInfo(header: NativeHeader, statusName: string): ChunkInfo {
-  const codec = CODECS[header.codec]
+  const isFast = header.codec === ANS && header.level === FAST_LEVEL
+  const codec = isFast ? 'ans-fast' : CODECS[header.codec]
   const element = ELEMENTS[header.hint]
   if (statusName !== 'ok' || codec === undefined || element === undefined)
     throw brokenRule('reading the header of a chunk', statusName)

@@ -15,11 +15,13 @@ interface Sample {
 const SAMPLE_ELEMENTS = 40_000
 
 const SAMPLES: readonly Sample[] = [
-  { codec: 'ans', element: 'bytes', id: 'a7663fa42cc67ff19b36b07549ccc6f3cd3826af8f90dd5ec45ad4e21bb80fb1' },
-  { codec: 'ans', element: 'bf16', id: 'fd089f51ae691b3c400bf8ab9516c226fcdc5952877dd15edff52e1839099841' },
-  { codec: 'ans', element: 'fp16', id: 'a09bd82e7966f49f8bdb8049f73e6cee049caaac5f619f0522e04372f633d32e' },
-  { codec: 'ans', element: 'fp32', id: 'da636b438c59771e0a741aa4134f0d6642ee30adef9d7295139912f056a05a2e' },
-  { codec: 'raw', element: 'unknown', id: 'bd98421828127abf0c4a3415af4b05c158c8e028434d42fe4661ed2ed8feaf11' },
+  { codec: 'ans', element: 'bytes', id: 'cc4d95c7ed266abd9c0474e6e2d8b95fd071509e909d714b975d6aa983eaa69a' },
+  { codec: 'ans', element: 'bf16', id: 'fe5467f80a36ceecda7b0406bdd577a818dd3fe647dec819edff28a799bfb9d8' },
+  { codec: 'ans', element: 'fp16', id: 'e969bb7e62597dcf25d2e1b95055a481225ecc52570032fb64d00b9477f40b8d' },
+  { codec: 'ans', element: 'fp32', id: 'ca57906db79e28f1a0591d0a08cbf706dd2eb3433342c52661701b06ee41ba82' },
+  { codec: 'ans-fast', element: 'bf16', id: '3cc9e716d9a590e36f07ac0cecc531f069e5c365cc183235fee2e18bd1e15425' },
+  { codec: 'ans-fast', element: 'bytes', id: '9ab0e61de4f25b8e674b67d68cf8185db10bc44f19fe733fb8b56ef13bee21d2' },
+  { codec: 'raw', element: 'unknown', id: '769d9568ec8756aa6dbd2148adc5c60e0bc33fd5f784b8c9809561712530a33a' },
   { codec: 'zstd', element: 'unknown', id: undefined },
 ]
 

@@ -34,6 +34,7 @@ const CODEC_ON_WIRE: Record<ChunkCodecName, wire.ChunkCodec> = {
   raw: wire.ChunkCodec.RAW,
   ans: wire.ChunkCodec.ANS,
   zstd: wire.ChunkCodec.ZSTD,
+  'ans-fast': wire.ChunkCodec.ANS_FAST,
 }
 const ELEMENT_ON_WIRE: Record<ElementName, wire.ElementType> = {
   unknown: wire.ElementType.UNKNOWN,

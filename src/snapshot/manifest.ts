@@ -5,10 +5,10 @@ import { BytesColumn, NumberColumn } from '../base/columns.ts'
 import { invariant } from '../base/errors.ts'
 import { type ChunkIndex, chunkIndex, type ObjectId, objectIdBytes, objectIdFromBytes, type Root } from '../base/ids.ts'
 
-export type ChunkCodecName = 'raw' | 'ans' | 'zstd'
+export type ChunkCodecName = 'raw' | 'ans' | 'zstd' | 'ans-fast'
 export type ElementName = 'unknown' | 'bytes' | 'bf16' | 'fp16' | 'fp32'
 
-export const CHUNK_CODECS: readonly ChunkCodecName[] = ['raw', 'ans', 'zstd']
+export const CHUNK_CODECS: readonly ChunkCodecName[] = ['raw', 'ans', 'zstd', 'ans-fast']
 export const ELEMENTS: readonly ElementName[] = ['unknown', 'bytes', 'bf16', 'fp16', 'fp32']
 
 export interface Chunk {

@@ -43,7 +43,7 @@ export function codecConformance(name: string, open: () => Codec): void {
       rmSync(folder, { recursive: true })
     })
 
-    for (const choice of ['auto', 'ans', 'zstd', 'raw'] as const)
+    for (const choice of ['auto', 'ans', 'ans-fast', 'zstd', 'raw'] as const)
       for (const [what, raw] of SAMPLES)
         it(`gives ${what} back after ${choice}, within the promised size`, async () => {
           const encoded = await encodeAll(codec, raw, { ...AUTO, codec: choice })
@@ -71,7 +71,7 @@ export function codecConformance(name: string, open: () => Codec): void {
       assert.equal(Buffer.compare(filled, raw), 0)
       const buffer = new Uint8Array(5000)
       const out = new Uint8Array(codec.maxEncodedBytes(5000))
-      for (const choice of ['auto', 'ans', 'zstd', 'raw'] as const) {
+      for (const choice of ['auto', 'ans', 'ans-fast', 'zstd', 'raw'] as const) {
         const size = await codec.readAndEncode(ranges, buffer.fill(0), out, { ...AUTO, codec: choice })
         const expected = await encodeAll(codec, raw, { ...AUTO, codec: choice })
         assert.equal(Buffer.compare(out.subarray(0, size), expected), 0)

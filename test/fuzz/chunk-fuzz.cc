@@ -1,6 +1,7 @@
 // libFuzzer target: arbitrary bytes as a chunk, once as they are and once with a header made right, and as raw bytes to encode
-// and decode again; every code path, which must agree. Seeds: protocols/vectors/chunk. Build: cmake -S native -B build/fuzz
-// -DSWARM_CODEC_TESTS=ON -DCMAKE_CXX_COMPILER=clang++ && cmake --build build/fuzz --target codec_fuzz.
+// in both profiles and decode again; every code path, which must agree. Seeds: protocols/vectors/chunk. Build:
+// cmake -S native -B build/fuzz -DSWARM_CODEC_TESTS=ON -DCMAKE_CXX_COMPILER=clang++ && cmake --build build/fuzz
+// --target codec_fuzz.
 #include <cstdlib>
 #include <vector>
 
@@ -39,20 +40,20 @@ static void decodeAny(const std::vector<uint8_t>& chunk) {
   }
 }
 
-static std::vector<uint8_t> encodeOn(CodePath path, ByteSpan raw, Element hint) {
+static std::vector<uint8_t> encodeOn(CodePath path, ByteSpan raw, Element hint, Profile profile) {
   std::vector<uint8_t> out(maxEncodedBytes(raw.size));
-  const EncodeResult encoded = encodeAns(raw, hint, {out.data(), out.size()}, workspaceOf(path));
+  const EncodeResult encoded = encodeAns(raw, hint, profile, {out.data(), out.size()}, workspaceOf(path));
   if (encoded.status != Status::ok) std::abort();
   out.resize(encoded.encodedBytes);
   return out;
 }
 
-static void roundTrip(const uint8_t* data, size_t size) {
+static void roundTrip(const uint8_t* data, size_t size, Profile profile) {
   const auto hint = static_cast<Element>(data[0] % 5);
   const ByteSpan raw = {data + 1, size - 1};
-  const std::vector<uint8_t> expected = encodeOn(CodePath::scalar, raw, hint);
+  const std::vector<uint8_t> expected = encodeOn(CodePath::scalar, raw, hint, profile);
   for (const CodePath path : fasterPaths)
-    if (isAvailable(path) && encodeOn(path, raw, hint) != expected) std::abort();
+    if (isAvailable(path) && encodeOn(path, raw, hint, profile) != expected) std::abort();
   const Outcome back = decodeOn(CodePath::scalar, expected, raw.size);
   if (back.status != Status::ok) std::abort();
   if (raw.size != 0 && std::memcmp(back.raw.data(), raw.data, raw.size) != 0) std::abort();
@@ -69,6 +70,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     store32(chunk.data() + header_at::headerChecksum, crc32c(0, {chunk.data(), header_at::headerChecksum}));
     decodeAny(chunk);
   }
-  roundTrip(data, size);
+  for (const Profile profile : {Profile::rans, Profile::fast}) roundTrip(data, size, profile);
   return 0;
 }

@@ -88,6 +88,23 @@ describe('seed and join without a store', function () {
     assert.equal((await again.ended).code, 0)
   })
 
+  it('chunks of --codec ans-fast are made again from the files, by the seed and by who joined it', async () => {
+    const seeded = start(seed(...LISTEN, '--state', `${folder}/fast-state`, '--codec', 'ans-fast'))
+    const fast = text(await seeded.line('listening'), 'ticket')
+    const codecs = Object((await succeed(['inspect', fast]))['codecs'])
+    assert.ok(codecs['ans-fast'] > 0 && codecs['ans'] === undefined && codecs['zstd'] === undefined)
+    const first = start(['join', fast, `${folder}/fast`, '--linger', 'forever', ...LISTEN])
+    await first.line('ready')
+    await assertSameTree(source, `${folder}/fast`)
+    const address = String(Object((await first.line('listening'))['addrs'])[0])
+    seeded.kill('SIGINT')
+    assert.equal((await seeded.ended).code, 0)
+    await succeed(['join', fast, `${folder}/faster`, '--peer', address, ...LISTEN])
+    await assertSameTree(source, `${folder}/faster`)
+    first.kill('SIGINT')
+    assert.equal((await first.ended).code, 0)
+  })
+
   it('push --seed serves what it pushed', async () => {
     const pushing = start(['push', source, 'x', '--seed', ...LISTEN, '--store', `file://${folder}/store`])
     await pushing.line('ready')

@@ -1,9 +1,10 @@
 // The bad chunk vectors: each breaks one rule of protocols/chunk.md and is otherwise right. FAULTS rows M13 and G2 are here.
 
 import { zstdCompressSync } from 'node:zlib'
-import { buildChunk, patched, type RansParts, withHeaderChecksum } from '../support/chunk-builder.ts'
+import { blankHeader, buildChunk, patched, type RansParts, withHeaderChecksum } from '../support/chunk-builder.ts'
 import { skewed } from '../support/codec-samples.ts'
 import { plainCrc32c } from '../support/second-decoder.ts'
+import { fixedVectors } from './chunk-bad-fixed.ts'
 
 export interface BadVector {
   readonly name: string
@@ -29,8 +30,8 @@ const TABLE: RansParts['table'] = [
 ]
 
 function ransChunk(change: Partial<RansParts> = {}): Uint8Array {
-  const plane: RansParts = { mode: 'rans', symbols: SYMBOLS, table: TABLE, ...change }
-  return buildChunk(SYMBOLS, [{ element: 1, bits: 11, head: [], tail: [], planes: [plane] }])
+  const plane: RansParts = { mode: 'rans', bits: 11, symbols: SYMBOLS, table: TABLE, ...change }
+  return buildChunk(SYMBOLS, [{ element: 1, head: [], tail: [], planes: [plane] }])
 }
 
 /** bf16 of 101 bytes behind 2^20 zeros would be large; one segment with a RAW and a CONST plane shows the same. */
@@ -43,15 +44,24 @@ function planesChunk(): Uint8Array {
     { mode: 'raw', bytes: low },
   ] as const
   // fp16 with phase 1: plane 0 is the byte after, plane 1 the odd one.
-  return buildChunk(PAIRS, [{ element: 3, bits: 11, head: [0], tail: [], planes }])
+  return buildChunk(PAIRS, [{ element: 3, head: [0], tail: [], planes }])
+}
+
+/** fp16 with a RANS and a RAW plane, whose data is in ascending order instead of RAW first. */
+function ascendingDataChunk(): Uint8Array {
+  const raw = Uint8Array.from({ length: 2000 }, (_, index) => SYMBOLS[index >>> 1] ?? 0)
+  const planes = [
+    { mode: 'rans', bits: 11, symbols: SYMBOLS, table: TABLE },
+    { mode: 'raw', bytes: SYMBOLS },
+  ] as const
+  return buildChunk(raw, [{ element: 3, head: [], tail: [], planes, dataOrder: [0, 1] }])
 }
 
 const le16 = (value: number) => [value & 255, value >>> 8]
 const le32 = (value: number) => [...le16(value % 65536), ...le16(Math.floor(value / 65536))]
 
 function storedChunk(raw: Uint8Array): Uint8Array {
-  const header = Buffer.alloc(32)
-  header.write('SWCK', 'latin1')
+  const header = blankHeader()
   header.writeUInt32LE(raw.length, 8)
   header.writeUInt32LE(raw.length + 32, 12)
   header.writeUInt32LE(plainCrc32c(raw), 24)
@@ -61,7 +71,8 @@ function storedChunk(raw: Uint8Array): Uint8Array {
 /** A zstd chunk whose header claims `rawBytes`, whatever the frame holds. */
 function zstdChunk(frame: Uint8Array, content: Uint8Array, rawBytes: number): Uint8Array {
   const header = Buffer.from(storedChunk(new Uint8Array(0)))
-  header.set([2, 0, 3], 5)
+  header.writeUInt8(2, 5)
+  header.writeUInt8(3, 7)
   header.writeUInt32LE(rawBytes, 8)
   header.writeUInt32LE(32 + frame.length, 12)
   header.writeUInt32LE(plainCrc32c(content), 24)
@@ -85,15 +96,18 @@ function headerVectors(): BadVector[] {
     { name: 'truncated-header', rule: 'truncated', chunk: good.slice(0, 31) },
     { name: 'truncated-empty', rule: 'truncated', chunk: new Uint8Array(0) },
     { name: 'magic', rule: 'magic', chunk: patched(good, 0, 0x73) },
-    { name: 'version-1', rule: 'version', chunk: patched(good, 4, 1) },
+    { name: 'version-0', rule: 'version', chunk: patched(good, 4, 0) },
+    { name: 'version-2', rule: 'version', chunk: patched(good, 4, 2) },
     { name: 'header-checksum', rule: 'headerChecksum', chunk: flipped },
     { name: 'codec-3', rule: 'codec', chunk: patched(good, 5, 3) },
-    field('encoder', patched(good, 6, 1)),
-    field('level-of-ans', patched(good, 7, 1)),
+    field('encoder-0', patched(good, 6, 0)),
+    field('encoder-2', patched(good, 6, 2)),
+    field('level-2-of-ans', patched(good, 7, 2)),
+    field('level-of-raw', patched(stored, 7, 1)),
     field('level-0-of-zstd', patched(zstd, 7, 0)),
     field('level-20-of-zstd', patched(zstd, 7, 20)),
     field('segment-size', patched(good, 16, 21)),
-    field('stream-size', patched(good, 17, 13)),
+    field('stream-size', patched(good, 17, 15)),
     field('segment-size-of-raw', patched(stored, 16, 20)),
     field('hint', patched(good, 18, 5)),
     field('hint-of-raw', patched(stored, 18, 1)),
@@ -155,16 +169,13 @@ function segmentVectors(): BadVector[] {
     segment('element-0', 0, 0),
     segment('element-5', 0, 5),
     segment('phase-2', 1, 2),
-    segment('bits-9', 2, 9),
-    segment('bits-13', 2, 13),
-    segment('reserved-byte', 3, 1),
+    segment('reserved-byte-2', 2, 11),
+    segment('reserved-byte-3', 3, 1),
     segment('head-rest', 5, 1),
     segment('tail-rest', 8, 1),
     segment('reserved-word', 12, 1),
     vector('segment-without-element', 'segmentHeader', withoutElement()),
     vector('plane-mode-0', 'planeMode', patched(planes, DESCRIPTOR, 0)),
-    vector('plane-mode-4', 'planeMode', patched(planes, DESCRIPTOR, 4)),
-    vector('plane-mode-5', 'planeMode', patched(planes, DESCRIPTOR, 5)),
     vector('plane-mode-6', 'planeMode', patched(planes, DESCRIPTOR, 6)),
     vector('plane-mode-unused', 'planeMode', patched(planes, DESCRIPTOR + 32, 2)),
     layout('constant-with-offset', 4, 80),
@@ -175,6 +186,7 @@ function segmentVectors(): BadVector[] {
     layout('raw-bytes', 24, ...le32(599)),
     layout('raw-bytes-huge', 24, ...le32(2 ** 32 - 1)),
     layout('raw-with-words', 28, 1),
+    vector('plane-layout-raw-not-first', 'planeLayout', ascendingDataChunk()),
     vector('plane-layout-rans-bytes', 'planeLayout', patched(good, DESCRIPTOR + 8, 1)),
     vector('plane-layout-rans-words', 'planeLayout', patched(good, DESCRIPTOR + 12, ...le32(2 ** 31))),
     vector('checksum-of-ans', 'checksum', patched(planes, DATA + 300, 255)),
@@ -195,6 +207,9 @@ function ransVectors(): BadVector[] {
     change('padding-symbols', 'paddingBytes', DATA + 15, 1),
     change('padding-frequencies', 'paddingBytes', FREQUENCIES + 15, 1),
     change('padding-index', 'paddingBytes', INDEX + 15, 1),
+    change('table-9-bits', 'table', DESCRIPTOR + 1, 9),
+    change('table-13-bits', 'table', DESCRIPTOR + 1, 13),
+    change('table-other-bits', 'table', DESCRIPTOR + 1, 12),
     change('table-one-entry', 'table', DESCRIPTOR + 2, 1),
     change('table-257-entries', 'table', DESCRIPTOR + 2, 1, 1),
     change('table-zero-frequency', 'table', FREQUENCIES + 4, ...le16(512), ...le16(0)),
@@ -216,7 +231,7 @@ function ransVectors(): BadVector[] {
 }
 
 export function makeBadVectors(): BadVector[] {
-  return [...headerVectors(), ...segmentVectors(), ...ransVectors()]
+  return [...headerVectors(), ...segmentVectors(), ...ransVectors(), ...fixedVectors()]
 }
 
 /** Only the header of an ans chunk, which then has no room for its directory. */
@@ -234,7 +249,7 @@ function withoutElement(): Uint8Array {
   const raw = new Uint8Array(2 ** 20 + 1)
   const planes = [0, 1, 2, 3].map(() => ({ mode: 'constant', symbol: 0 }) as const)
   return buildChunk(raw, [
-    { element: 4, bits: 11, head: [], tail: [], planes },
-    { element: 4, bits: 11, head: [], tail: [0], planes },
+    { element: 4, head: [], tail: [], planes },
+    { element: 4, head: [], tail: [0], planes },
   ])
 }

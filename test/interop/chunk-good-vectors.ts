@@ -1,7 +1,6 @@
 // The good chunk vectors: what each is about, its raw bytes, and how its chunk is made. chunk-make-vectors.ts writes them.
 
 import type { Codec, CodecChoice, ElementType } from '../../src/codec/codec.ts'
-import { buildChunk, type SegmentParts } from '../support/chunk-builder.ts'
 import {
   bf16Weights,
   concat,
@@ -12,6 +11,7 @@ import {
   skewed,
   words,
 } from '../support/codec-samples.ts'
+import { builtVectors } from './chunk-built-vectors.ts'
 
 export interface GoodVector {
   readonly name: string
@@ -51,7 +51,7 @@ function byteRecipes(): Recipe[] {
     about: `bytes, ${size % 32} symbols past a whole row`,
     raw: skewed(size, size),
   }))
-  const streams = [16383, 16384, 16385].map((size) => ({
+  const streams = [32767, 32768, 32769].map((size) => ({
     name: `rans-bytes-${size}`,
     about: `bytes, around the end of the first stream (${size} symbols)`,
     raw: skewed(size, size),
@@ -89,6 +89,15 @@ function byteRecipes(): Recipe[] {
         new Uint8Array(5000).fill(200),
         new Uint8Array(4999).fill(10),
         Uint8Array.from({ length: 151 }, (_, index) => index + 20),
+      ),
+      element: 'bytes',
+    },
+    {
+      name: 'rans-12-bits-chosen',
+      about: 'symbols that are too rare for 2048 slots: twelve bits save more than 1 byte in 512',
+      raw: concat(
+        skewed(6000, 18),
+        Uint8Array.from({ length: 90 }, (_, index) => 100 + index),
       ),
       element: 'bytes',
     },
@@ -136,6 +145,25 @@ function floatRecipes(): Recipe[] {
       raw: bf16InFp32,
       element: 'fp32',
     },
+    ...[16383, 16384, 16385].map((size) => ({
+      name: `bf16-streams-${size}`,
+      about: `bf16, around the end of the first stream (${size} elements)`,
+      raw: bf16Weights(size, 0.02, size),
+      element: 'bf16' as const,
+    })),
+    {
+      name: 'fp32-late-raw',
+      about:
+        'planes 0 and 3 are RAW by their exact counts, 2 by the sample, and their data is in ascending order; 1 is CONST',
+      raw: lateRaw(2000),
+      element: 'fp32',
+    },
+    {
+      name: 'bf16-sample-misses',
+      about: 'a mantissa plane that is noise where it is sampled and zero elsewhere: stored by the sample',
+      raw: sampleMisses(50_000),
+      element: 'bf16',
+    },
     { name: 'bf16-wrong-hint', about: 'bf16 weights with the hint fp32', raw: bf16, element: 'fp32' },
   ]
 }
@@ -154,47 +182,95 @@ function segmentRecipes(): Recipe[] {
     },
     {
       name: 'many-streams',
-      about: '64 streams of a whole segment, nearly all symbols equal',
+      about: '32 streams of a whole segment, nearly all symbols equal',
       raw: Uint8Array.from({ length: SEGMENT_BYTES }, (_, index) => (index % 4099 === 0 ? 1 : 0)),
       element: 'bytes',
     },
   ]
 }
 
-/** Chunks that the encoder would not make, but that a decoder must accept. */
-function builtVectors(): GoodVector[] {
-  const raw = Uint8Array.from(skewed(1000, 12), (byte) => Math.min(byte, 67))
-  const built = [10, 12].map((bits) => {
-    const half = 2 ** (bits - 1)
-    const table: Array<[number, number]> = [
-      [65, half],
-      [66, half / 2],
-      [67, half / 2],
-    ]
-    const segment: SegmentParts = {
-      element: 1,
-      bits,
-      head: [],
-      tail: [],
-      planes: [{ mode: 'rans', symbols: raw, table }],
-    }
-    const about = `${bits} probability bits`
-    return { name: `rans-${bits}-bits`, about, raw, chunk: buildChunk(raw, [segment]), reencodes: false }
-  })
-  const constant = new Uint8Array(100).fill(4)
-  const stored: SegmentParts = { element: 1, bits: 11, head: [], tail: [], planes: [{ mode: 'raw', bytes: constant }] }
-  const zeros: SegmentParts = { element: 1, bits: 11, head: [], tail: [], planes: [{ mode: 'constant', symbol: 0 }] }
-  const long = concat(new Uint8Array(SEGMENT_BYTES), constant)
-  const about = 'a RAW plane that holds one symbol: larger than it need be, but valid'
-  return [
-    ...built,
-    { name: 'raw-plane-of-one-symbol', about, raw: long, chunk: buildChunk(long, [zeros, stored]), reencodes: false },
+/** Chunks of the fast profile. */
+function fastRecipes(): Recipe[] {
+  const bf16 = bf16Weights(4000, 0.02, 5)
+  const recipes: Recipe[] = [
+    { name: 'bf16-weights', about: 'bf16: FIX3E exponents before which the mantissas lie', raw: bf16, element: 'bf16' },
+    { name: 'bf16-odd-phase', about: 'bf16 behind one other byte, without a hint', raw: concat([9], bf16, [8, 7]) },
+    { name: 'fp16-weights', about: 'fp16', raw: fp16Weights(6000, 0.02, 7), element: 'fp16' },
+    { name: 'fp32-weights', about: 'fp32', raw: fp32Weights(3000, 0.02, 9), element: 'fp32' },
+    { name: 'const-bytes', about: 'one symbol only', raw: new Uint8Array(200).fill(0x61) },
+    { name: 'noise', about: 'noise, which is stored', raw: noise(300, 1) },
+    { name: 'fix3e-worked', about: 'the worked example of a FIX3E plane', raw: workedFixed(), element: 'bytes' },
+    {
+      name: 'fix3e-two-symbols',
+      about: 'a table of two: no escapes',
+      raw: Uint8Array.from(noise(4096, 3), (byte) => (byte < 128 ? 200 : 10)),
+      element: 'bytes',
+    },
+    {
+      name: 'fix3e-seven-symbols',
+      about: 'seven symbols: every code but the escape',
+      raw: Uint8Array.from(noise(1003, 19), (byte) => byte % 7),
+      element: 'bytes',
+    },
+    {
+      name: 'fix4e-fifteen-symbols',
+      about: 'fifteen symbols in FIX4E: no escapes',
+      raw: Uint8Array.from(noise(1003, 20), (byte) => byte % 15),
+      element: 'bytes',
+    },
+    {
+      name: 'fix4e-escapes',
+      about: 'FIX4E with escapes',
+      raw: Uint8Array.from(noise(5000, 21), (byte, index) => (index % 40 === 0 ? byte : byte % 13)),
+      element: 'bytes',
+    },
+    {
+      name: 'fix3e-tie',
+      about: 'FIX3E and FIX4E of equal size: FIX3E; symbols of equal count stand in rising order',
+      raw: concat(
+        Uint8Array.from({ length: 896 }, (_, index) => 90 - (index % 7)),
+        Uint8Array.from({ length: 128 }, (_, index) => 80 - (index % 8)),
+      ),
+      element: 'bytes',
+    },
+    {
+      name: 'two-segments',
+      about: 'a constant segment, then a short one of bf16',
+      raw: concat(new Uint8Array(SEGMENT_BYTES).fill(3), bf16Weights(3000, 0.5, 11)),
+    },
+    {
+      name: 'many-blocks',
+      about: 'five blocks, escapes in one of them only',
+      raw: Uint8Array.from({ length: SEGMENT_BYTES / 8 + 5 }, (_, index) =>
+        index < 70_000 || index > 70_020 ? index % 2 : index % 251,
+      ),
+      element: 'bytes',
+    },
+    ...[32767, 32768, 32769].map((size) => ({
+      name: `bytes-${size}`,
+      about: `bytes, around the end of the first block (${size} symbols)`,
+      raw: skewed(size, size),
+      element: 'bytes' as const,
+    })),
+    ...[16383, 16384, 16385].map((size) => ({
+      name: `bf16-${size}`,
+      about: `bf16, around the end of the first block (${size} elements)`,
+      raw: bf16Weights(size, 0.02, size),
+      element: 'bf16' as const,
+    })),
   ]
+  return recipes.map((recipe) => ({ ...recipe, name: `fast-${recipe.name}`, codec: 'ans-fast' as const }))
 }
 
 export async function makeGoodVectors(codec: Codec): Promise<GoodVector[]> {
   const vectors: GoodVector[] = []
-  for (const recipe of [...storedRecipes(), ...byteRecipes(), ...floatRecipes(), ...segmentRecipes()]) {
+  for (const recipe of [
+    ...storedRecipes(),
+    ...byteRecipes(),
+    ...floatRecipes(),
+    ...segmentRecipes(),
+    ...fastRecipes(),
+  ]) {
     const { name, about, raw } = recipe
     const out = new Uint8Array(codec.maxEncodedBytes(raw.length))
     const options = { codec: recipe.codec ?? 'ans', element: recipe.element ?? 'unknown', zstdLevel: 3 } as const
@@ -206,6 +282,34 @@ export async function makeGoodVectors(codec: Codec): Promise<GoodVector[]> {
 
 function repeated(pattern: readonly number[], count: number): Uint8Array {
   return Uint8Array.from({ length: pattern.length * count }, (_, index) => pattern[index % pattern.length] ?? 0)
+}
+
+/** fp32 whose planes are, from the top: 100 values at random, zero, noise, 100 values at random. */
+function lateRaw(count: number): Uint8Array {
+  const [top, middle, low] = [noise(count, 22), noise(count, 23), noise(count, 24)]
+  const words = Uint32Array.from(top, (byte, index) => {
+    const rotated = (((byte % 100) << 24) | ((middle[index] ?? 0) << 8) | ((low[index] ?? 0) % 100)) >>> 0
+    return ((rotated >>> 1) | (rotated << 31)) >>> 0
+  })
+  return new Uint8Array(words.buffer)
+}
+
+/** bf16 with the exponent 120, whose mantissas are noise in the 16 windows of the sample and zero outside. */
+function sampleMisses(count: number): Uint8Array {
+  const bits = new Uint16Array(count).fill(120 << 7)
+  const chance = noise(count, 25)
+  for (let window = 0; window < 16; window++) {
+    const start = Math.floor(((2 * count - 1024) * window) / 15)
+    const first = (start - (start % 4)) / 2
+    for (let index = first; index < first + 512; index++)
+      bits[index] = (120 << 7) | ((chance[index] ?? 0) & 0x7f) | (((chance[index] ?? 0) & 0x80) << 8)
+  }
+  return new Uint8Array(bits.buffer)
+}
+
+/** 63 times `aaabaaac`, then `defghijk`, of which the last four find no place in a table of seven. */
+function workedFixed(): Uint8Array {
+  return Buffer.from(`${'aaabaaac'.repeat(63)}defghijk`, 'latin1')
 }
 
 function nanMantissas(count: number): Uint8Array {

@@ -1,5 +1,5 @@
 // Writes protocols/vectors/chunk/: run `node test/interop/chunk-make-vectors.ts` to compare with what is there, with `--write`
-// to add missing vectors, with `--overwrite` (only while the format is version 0) to replace all.
+// to add missing vectors, with `--overwrite` (only while the format is not released) to replace all.
 
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -29,7 +29,7 @@ for (const [kind, name, chunk] of [
 
 const index = {
   format: 'protocols/chunk.md',
-  version: 0,
+  version: 1,
   good: good.map(({ name, about, raw, reencodes }) => ({
     file: `good-${name}.chunk`,
     about,

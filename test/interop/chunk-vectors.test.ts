@@ -12,7 +12,7 @@ import { parseVectorIndex, readVector, VECTOR_FOLDER } from './chunk-vector-file
 /** Rules of protocols/chunk.md that a vector must break. */
 const RULES =
   'truncated magic version headerChecksum codec headerField rawBytes encodedBytes directory segmentHeader planeMode ' +
-  'planeLayout table streamIndex stateRange words finalState paddingSymbol paddingBytes checksum zstdPayload'
+  'planeLayout table streamIndex stateRange words finalState paddingSymbol escapes code paddingBytes checksum zstdPayload'
 
 const index = parseVectorIndex()
 const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')

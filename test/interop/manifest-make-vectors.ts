@@ -106,8 +106,15 @@ function goodVectors(): Vector[] {
   const twice = [{ firstChunk: 0, offset: 4096, length: 1 }, ...both]
   entries.push({ ...entry, type: 'file', path: Buffer.from([0xff, 0xfe]), size: 9 * MIB + 1, extents: twice })
 
+  const fastChunks = new ChunkTable()
+  fastChunks.push({ ...chunk, id: sampleId(1), rawHash: sampleId(2), codec: 'ans-fast' })
+  const fastEntries = new EntryTable()
+  const whole = [{ firstChunk: 0, offset: 0, length: 8 * MIB }]
+  fastEntries.push({ ...entry, type: 'file', path: Buffer.from('weights'), size: 8 * MIB, extents: whole })
+
   return [
     good('empty', 'no files at all', new ChunkTable(), new EntryTable()),
+    good('codec-ans-fast', 'one file of one chunk that ans encoded at level 1', fastChunks, fastEntries),
     good('tree', 'every type of entry, odd names, packed files, shared chunks, a time before 1970', chunks, entries),
   ]
 }
@@ -131,7 +138,7 @@ function badVectors(): Vector[] {
       { parts: [{ ...chunkRun, message: withTag(chunkRun.message, 7) }, entryRun] },
       newer,
     ),
-    bad('codec-3', 'a codec that version 0 has not', { chunks: { codecs: [1, 3 as wire.ChunkCodec] } }, newer),
+    bad('codec-4', 'a codec that version 0 has not', { chunks: { codecs: [1, 4 as wire.ChunkCodec] } }, newer),
     bad('path-dotdot', 'a path that leads upwards', withEntry({ path: bytes('x/../../y') })),
     bad('path-absolute', 'an absolute path', withEntry({ path: bytes('/etc/x') })),
     bad('path-backslash', '.. between backslashes', withEntry({ path: bytes('x\\..\\y') })),

@@ -76,7 +76,7 @@ function readChunks(message: Buffer): unknown[] {
       .toString('hex'),
     rawBytes: Number(rawBytes?.[row]),
     encodedBytes: Number(encodedBytes?.[row]),
-    codec: ['raw', 'ans', 'zstd'][Number(codecs?.[row])],
+    codec: ['raw', 'ans', 'zstd', 'ans-fast'][Number(codecs?.[row])],
     element: ['unknown', 'bytes', 'bf16', 'fp16', 'fp32'][Number(elements?.[row])],
   }))
 }

@@ -5,6 +5,8 @@ import { plainCrc32c } from './second-decoder.ts'
 
 export interface RansParts {
   readonly mode: 'rans'
+  /** Probability bits. */
+  readonly bits: number
   readonly symbols: Uint8Array
   /** [symbol, frequency] in slot order. */
   readonly table: ReadonlyArray<readonly [number, number]>
@@ -16,24 +18,44 @@ export interface RansParts {
   readonly extraWords?: number
 }
 
+/** FIX3E or FIX4E. */
+export interface FixedParts {
+  readonly mode: 'fixed'
+  readonly codeBits: 3 | 4
+  readonly symbols: Uint8Array
+  readonly table: readonly number[]
+}
+
 export type PlaneParts =
   | { readonly mode: 'raw'; readonly bytes: Uint8Array }
   | { readonly mode: 'constant'; readonly symbol: number }
   | RansParts
+  | FixedParts
 
 export interface SegmentParts {
   readonly element: number
-  readonly bits: number
   readonly head: readonly number[]
   readonly tail: readonly number[]
   readonly planes: readonly PlaneParts[]
+  /** The order of the planes' data, by number. Default, and the only right one: RAW planes first, each group ascending. */
+  readonly dataOrder?: readonly number[]
 }
 
 const LANES = 32
-const STREAM_SYMBOLS = 16384
+const FORMAT_VERSION = 1
+const ENCODER_VERSION = 1
 
-/** A whole chunk. `raw` is what it should decode to; only its size and checksum go into the chunk. `hint`: as in the header. */
-export function buildChunk(raw: Uint8Array, segments: readonly SegmentParts[], hint = 0): Uint8Array {
+/** The first bytes of a header, codec raw; the rest is zero. */
+export function blankHeader(): Buffer {
+  const header = Buffer.alloc(32)
+  header.write('SWCK', 'latin1')
+  header.writeUInt8(FORMAT_VERSION, 4)
+  header.writeUInt8(ENCODER_VERSION, 6)
+  return header
+}
+
+/** A whole chunk. `raw` is what it should decode to; only its size and checksum go into the chunk. `hint`, `level`: as in the header. */
+export function buildChunk(raw: Uint8Array, segments: readonly SegmentParts[], hint = 0, level = 0): Uint8Array {
   const directoryBytes = align16(4 * segments.length)
   const encoded = segments.map(buildSegment)
   let end = 32 + directoryBytes
@@ -42,9 +64,9 @@ export function buildChunk(raw: Uint8Array, segments: readonly SegmentParts[], h
     end += segment.length
     directory.writeUInt32LE(end, 4 * index)
   })
-  const header = Buffer.alloc(32)
-  header.write('SWCK', 'latin1')
+  const header = blankHeader()
   header.writeUInt8(1, 5)
+  header.writeUInt8(level, 7)
   header.writeUInt32LE(raw.length, 8)
   header.writeUInt32LE(end, 12)
   header.writeUInt8(20, 16)
@@ -71,36 +93,75 @@ function buildSegment(segment: SegmentParts): Buffer {
   const prefix = Buffer.alloc(80)
   prefix.writeUInt8(segment.element, 0)
   prefix.writeUInt8(segment.head.length, 1)
-  prefix.writeUInt8(segment.bits, 2)
   prefix.set(segment.head, 4)
   prefix.set(segment.tail, 8)
+  const streamSymbols = segment.element === 1 ? 2 ** 15 : 2 ** 14
   const parts: Buffer[] = [prefix]
   let offset = 80
-  segment.planes.forEach((plane, index) => {
+  for (const index of segment.dataOrder ?? dataOrderOf(segment.planes)) {
+    const plane = segment.planes[index]
     const at = 16 + 16 * index
+    if (plane === undefined) continue
     if (plane.mode === 'constant') {
       prefix.set([2, plane.symbol], at)
-      return
+      continue
     }
-    const built = plane.mode === 'raw' ? { data: Buffer.from(plane.bytes), words: 0 } : buildRans(plane, segment.bits)
-    prefix.writeUInt8(plane.mode === 'raw' ? 1 : 3, at)
+    const built = buildPlane(plane, streamSymbols)
+    prefix.writeUInt8(built.mode, at)
+    prefix.writeUInt8(plane.mode === 'rans' ? plane.bits : 0, at + 1)
     prefix.writeUInt16LE(plane.mode === 'raw' ? 0 : plane.table.length, at + 2)
     prefix.writeUInt32LE(offset, at + 4)
     prefix.writeUInt32LE(built.data.length, at + 8)
     prefix.writeUInt32LE(built.words, at + 12)
     parts.push(padded(built.data))
     offset += align16(built.data.length)
-  })
+  }
   return Buffer.concat(parts)
 }
 
-function buildRans(plane: RansParts, bits: number): { data: Buffer; words: number } {
-  const streams = Math.ceil(plane.symbols.length / STREAM_SYMBOLS)
+function dataOrderOf(planes: readonly PlaneParts[]): number[] {
+  const isRaw = (index: number) => planes[index]?.mode === 'raw'
+  return [...[...planes.keys()].filter(isRaw), ...[...planes.keys()].filter((index) => !isRaw(index))]
+}
+
+interface BuiltPlane {
+  readonly mode: number
+  readonly data: Buffer
+  /** Words of a RANS plane, escapes of a FIX plane. */
+  readonly words: number
+}
+
+function buildPlane(plane: Exclude<PlaneParts, { mode: 'constant' }>, streamSymbols: number): BuiltPlane {
+  if (plane.mode === 'raw') return { mode: 1, data: Buffer.from(plane.bytes), words: 0 }
+  return plane.mode === 'rans' ? buildRans(plane, streamSymbols) : buildFixed(plane, streamSymbols)
+}
+
+function buildFixed({ codeBits, symbols, table }: FixedParts, streamSymbols: number): BuiltPlane {
+  const index = Buffer.alloc(4 * Math.ceil(symbols.length / streamSymbols))
+  const bitPlanes = Array.from({ length: codeBits }, () => Buffer.alloc(align16(Math.ceil(symbols.length / 8))))
+  const escapes: number[] = []
+  symbols.forEach((symbol, at) => {
+    const entry = table.indexOf(symbol)
+    if (entry < 0) escapes.push(symbol)
+    index.writeUInt32LE(escapes.length, 4 * Math.floor(at / streamSymbols))
+    const code = entry < 0 ? 2 ** codeBits - 1 : entry
+    bitPlanes.forEach((bits, plane) => {
+      const byte = Math.floor(at / 8)
+      bits[byte] = (bits[byte] ?? 0) + (Math.floor(code / 2 ** plane) % 2) * 2 ** (at % 8)
+    })
+  })
+  const data = Buffer.concat([padded(Buffer.from(table)), padded(index), ...bitPlanes, Buffer.from(escapes)])
+  return { mode: codeBits + 1, data, words: escapes.length }
+}
+
+function buildRans(plane: RansParts, streamSymbols: number): BuiltPlane {
+  const { bits } = plane
+  const streams = Math.ceil(plane.symbols.length / streamSymbols)
   const words: number[] = []
   const index = Buffer.alloc(4 * streams)
   const states = Buffer.alloc(128 * streams)
   for (let stream = 0; stream < streams; stream++) {
-    const own = plane.symbols.subarray(stream * STREAM_SYMBOLS, (stream + 1) * STREAM_SYMBOLS)
+    const own = plane.symbols.subarray(stream * streamSymbols, (stream + 1) * streamSymbols)
     words.push(...encodeStream(plane, own, bits, states.subarray(128 * stream)))
     index.writeUInt32LE(words.length, 4 * stream)
   }
@@ -116,7 +177,7 @@ function buildRans(plane: RansParts, bits: number): { data: Buffer; words: numbe
     states,
     Buffer.from(Uint16Array.from(words).buffer),
   ])
-  return { data, words: words.length }
+  return { mode: 3, data, words: words.length }
 }
 
 function encodeStream(plane: RansParts, symbols: Uint8Array, bits: number, statesOut: Buffer): number[] {

@@ -5,7 +5,7 @@ import { readSync, writeSync } from 'node:fs'
 import { constants, zstdCompressSync } from 'node:zlib'
 import { invariant, SwarmError } from '../../src/base/errors.ts'
 import type { Codec, EncodeOptions, FileRange, RestoreRange } from '../../src/codec/codec.ts'
-import { withHeaderChecksum } from './chunk-builder.ts'
+import { blankHeader, withHeaderChecksum } from './chunk-builder.ts'
 import { ChunkRefused, decodePlainly, plainCrc32c, readPlainHeader } from './second-decoder.ts'
 
 const CODECS = ['raw', 'ans', 'zstd'] as const
@@ -34,7 +34,7 @@ export function openPlainCodec(): Codec {
       const header = refusing(() => readPlainHeader(encoded))
       const { rawBytes, encodedBytes } = header
       return {
-        codec: CODECS[header.codec] ?? 'raw',
+        codec: header.codec === 1 && header.level === 1 ? 'ans-fast' : (CODECS[header.codec] ?? 'raw'),
         element: ELEMENTS[header.hint] ?? 'unknown',
         rawBytes,
         encodedBytes,
@@ -60,9 +60,11 @@ function encode(raw: Uint8Array, out: Uint8Array, options: EncodeOptions): numbe
   const params = { [constants.ZSTD_c_compressionLevel]: options.zstdLevel }
   const frame = options.codec === 'zstd' && raw.length > 0 ? zstdCompressSync(raw, { params }) : raw
   const payload = frame.length < raw.length ? frame : raw
-  const header = Buffer.alloc(32)
-  header.write('SWCK', 'latin1')
-  if (payload !== raw) header.set([2, 0, options.zstdLevel], 5)
+  const header = blankHeader()
+  if (payload !== raw) {
+    header.writeUInt8(2, 5)
+    header.writeUInt8(options.zstdLevel, 7)
+  }
   header.writeUInt32LE(raw.length, 8)
   header.writeUInt32LE(payload.length + 32, 12)
   header.writeUInt32LE(plainCrc32c(raw), 24)

@@ -1,27 +1,31 @@
 // A second ans encoder, written from "What the encoder decides" in protocols/chunk.md: slow and plain. If it and the native one
 // ever differ by a byte, either the text or the code is wrong.
 
-import { buildChunk, type PlaneParts, type RansParts, type SegmentParts } from './chunk-builder.ts'
+import { buildChunk, type FixedParts, type PlaneParts, type RansParts, type SegmentParts } from './chunk-builder.ts'
 
 interface Candidate {
   readonly element: number
   readonly phase: number
+  readonly cost: number
+  /** Planes that the sample showed not to be worth coding. */
+  readonly stored: ReadonlySet<number>
 }
 
 const SEGMENT_BYTES = 2 ** 20
-const BITS = 11
 const WIDTHS = [0, 1, 2, 2, 4]
-const BYTES: Candidate = { element: 1, phase: 0 }
 
-/** The ans chunk of `raw`, or undefined where the text says to store it. `hint`: 0 unknown, 1 bytes, 2 bf16, 3 fp16, 4 fp32. */
-export function encodePlainly(raw: Uint8Array, hint: number): Uint8Array | undefined {
+/**
+ * The ans chunk of `raw`, or undefined where the text says to store it. `hint`: 0 unknown, 1 bytes, 2 bf16, 3 fp16, 4 fp32.
+ * `level`: 0 RANS, 1 FIX.
+ */
+export function encodePlainly(raw: Uint8Array, hint: number, level: number): Uint8Array | undefined {
   if (raw.length === 0) return undefined
   const segments: SegmentParts[] = []
   for (let start = 0; start < raw.length; start += SEGMENT_BYTES) {
     const segment = raw.subarray(start, start + SEGMENT_BYTES)
-    segments.push(makeSegment(segment, chooseElement(segment, hint)))
+    segments.push(makeSegment(segment, chooseElement(segment, hint), level))
   }
-  const chunk = buildChunk(raw, segments, hint)
+  const chunk = buildChunk(raw, segments, hint, level)
   return chunk.length < raw.length + 32 ? chunk : undefined
 }
 
@@ -41,24 +45,21 @@ export function plainLog2(value: number): number {
 }
 
 function chooseElement(segment: Uint8Array, hint: number): Candidate {
-  if (hint === 1) return BYTES
   let best: Candidate | undefined
-  let bestCost = Number.POSITIVE_INFINITY
   for (const element of [2, 3, 4]) {
     if (hint !== 0 && hint !== element) continue
     for (let phase = 0; phase < (WIDTHS[element] ?? 0); phase++) {
-      const cost = candidateCost(segment, { element, phase })
-      if (cost === undefined || (best !== undefined && 256 * cost >= 255 * bestCost)) continue
-      best = { element, phase }
-      bestCost = cost
+      const candidate = makeCandidate(segment, element, phase)
+      if (candidate !== undefined && (best === undefined || 256 * candidate.cost < 255 * best.cost)) best = candidate
     }
   }
-  const bytesCost = candidateCost(segment, BYTES) ?? 0
-  return best !== undefined && 64 * bestCost < 63 * bytesCost ? best : BYTES
+  const bytes = makeCandidate(segment, 1, 0)
+  if (bytes === undefined) throw new Error('a segment has at least one byte')
+  return best !== undefined && 64 * best.cost < 63 * bytes.cost ? best : bytes
 }
 
 /** Undefined when the sample holds no whole element. */
-function candidateCost(segment: Uint8Array, { element, phase }: Candidate): number | undefined {
+function makeCandidate(segment: Uint8Array, element: number, phase: number): Candidate | undefined {
   const width = WIDTHS[element] ?? 1
   const planes = Array.from({ length: width }, (): number[] => [])
   let edgeBytes = 0
@@ -72,7 +73,9 @@ function candidateCost(segment: Uint8Array, { element, phase }: Candidate): numb
   }
   const elements = planes[0]?.length ?? 0
   if (elements === 0) return undefined
-  return planes.reduce((cost, plane) => cost + planeCost(plane), 2048 * edgeBytes)
+  const costs = planes.map(planeCost)
+  const stored = new Set([...costs.keys()].filter((plane) => costs[plane] === 2048 * elements))
+  return { element, phase, stored, cost: costs.reduce((sum, cost) => sum + cost, 2048 * edgeBytes) }
 }
 
 function windowsOf(segment: Uint8Array): Uint8Array[] {
@@ -92,33 +95,60 @@ function planeCost(plane: readonly number[]): number {
   return 50 * cost > 49 * stored ? stored : cost
 }
 
-function makeSegment(segment: Uint8Array, { element, phase }: Candidate): SegmentParts {
+function makeSegment(segment: Uint8Array, { element, phase, stored }: Candidate, level: number): SegmentParts {
   const width = WIDTHS[element] ?? 1
   const count = Math.floor((segment.length - phase) / width)
   const planes = splitElements(segment.subarray(phase, phase + count * width), element)
+  const streamSymbols = element === 1 ? 32_768 : 16_384
   return {
     element,
-    bits: BITS,
     head: [...segment.subarray(0, phase)],
     tail: [...segment.subarray(phase + count * width)],
-    planes: planes.map(makePlane),
+    planes: planes.map((plane, index) => {
+      const raw = { mode: 'raw', bytes: plane } as const
+      return stored.has(index) ? raw : (codePlane(plane, streamSymbols, level) ?? raw)
+    }),
   }
 }
 
-function makePlane(plane: Uint8Array): PlaneParts {
+/** Undefined when coding saves less than 2 %. */
+function codePlane(plane: Uint8Array, streamSymbols: number, level: number): PlaneParts | undefined {
   const counts = countSymbols(plane)
   if (counts.size === 1) return { mode: 'constant', symbol: plane[0] ?? 0 }
-  const table = makeTable(counts, plane.length)
-  const streams = Math.ceil(plane.length / 16_384)
-  let bits = 0
-  for (const [symbol, frequency] of table) bits += (counts.get(symbol) ?? 0) * (256 * BITS - plainLog2(frequency))
-  const before = align16(table.length) + align16(2 * table.length) + align16(4 * streams) + 128 * streams
-  const estimate = before + Math.ceil(bits / 2048)
-  return 50 * estimate <= 49 * plane.length ? { mode: 'rans', symbols: plane, table } : { mode: 'raw', bytes: plane }
+  const streams = Math.ceil(plane.length / streamSymbols)
+  const [size, parts] = level === 0 ? makeRans(plane, counts, streams) : makeFixed(plane, counts, streams)
+  return 50 * size <= 49 * plane.length ? parts : undefined
 }
 
-function makeTable(counts: ReadonlyMap<number, number>, total: number): RansParts['table'] {
-  const slots = 2 ** BITS
+type Counts = ReadonlyMap<number, number>
+
+function makeRans(symbols: Uint8Array, counts: Counts, streams: number): [size: number, parts: RansParts] {
+  const make = (bits: number): [number, RansParts] => {
+    const table = makeTable(counts, symbols.length, bits)
+    let cost = 0
+    for (const [symbol, frequency] of table) cost += (counts.get(symbol) ?? 0) * (256 * bits - plainLog2(frequency))
+    const before = align16(table.length) + align16(2 * table.length) + align16(4 * streams) + 128 * streams
+    return [before + Math.ceil(cost / 2048), { mode: 'rans', bits, symbols, table }]
+  }
+  const [eleven, twelve] = [make(11), make(12)]
+  return 512 * twelve[0] < 511 * eleven[0] ? twelve : eleven
+}
+
+function makeFixed(symbols: Uint8Array, counts: Counts, blocks: number): [size: number, parts: FixedParts] {
+  const order = [...counts].sort(([a, countA], [b, countB]) => countB - countA || a - b)
+  const make = (codeBits: 3 | 4): [number, FixedParts] => {
+    const inTable = order.slice(0, 2 ** codeBits - 1)
+    const escapes = inTable.reduce((rest, [, count]) => rest - count, symbols.length)
+    const bitPlaneBytes = align16(Math.ceil(symbols.length / 8))
+    const size = align16(inTable.length) + align16(4 * blocks) + codeBits * bitPlaneBytes + escapes
+    return [size, { mode: 'fixed', codeBits, symbols, table: inTable.map(([symbol]) => symbol) }]
+  }
+  const [three, four] = [make(3), make(4)]
+  return three[0] <= four[0] ? three : four
+}
+
+function makeTable(counts: Counts, total: number, bits: number): RansParts['table'] {
+  const slots = 2 ** bits
   const entries = [...counts].map(([symbol, count]) => {
     const scaled = count * slots
     return { symbol, count, frequency: Math.max(1, Math.floor(scaled / total)), remainder: scaled % total }

@@ -106,7 +106,7 @@ function assemble(sorted: readonly Entry[], repeats: Iterator<boolean>): SampleT
     if (same !== undefined && repeats.next().value === true) return same
     const number = chunks.count
     bySize.set(rawBytes, number)
-    const codec = (['raw', 'ans', 'zstd'] as const)[number % 3] ?? 'raw'
+    const codec = (['raw', 'ans', 'zstd', 'ans-fast'] as const)[number % 4] ?? 'raw'
     return chunks.push({
       id: sampleId(2 * number),
       rawHash: sampleId(2 * number + 1),

@@ -91,14 +91,18 @@ function nativeCodecTests(path: CodecPath): void {
   it('makes the chunk that the protocol text describes, byte for byte', async () => {
     const property = fc.asyncProperty(
       content,
-      fc.oneof(fc.constantFrom(2047, 2048, 16_384, 16_385, 16_388, 32_769), fc.integer({ min: 1, max: 20_000 })),
+      fc.oneof(
+        fc.constantFrom(2047, 2048, 16_384, 16_385, 16_388, 32_767, 32_768, 32_769),
+        fc.integer({ min: 1, max: 20_000 }),
+      ),
       fc.integer({ min: 0, max: 3 }),
       fc.constantFrom(...ELEMENTS),
-      async (bytes, length, shift, element) => {
+      fc.constantFrom('ans', 'ans-fast'),
+      async (bytes, length, shift, element, choice) => {
         const raw = bytes.slice(shift, shift + length)
-        const expected = encodePlainly(raw, ELEMENTS.indexOf(element))
-        const encoded = await encode(raw, element)
-        assert.equal(codec.inspect(encoded).codec, expected === undefined ? 'raw' : 'ans')
+        const expected = encodePlainly(raw, ELEMENTS.indexOf(element), choice === 'ans' ? 0 : 1)
+        const encoded = await encode(raw, element, choice)
+        assert.equal(codec.inspect(encoded).codec, expected === undefined ? 'raw' : choice)
         if (expected !== undefined) assert.equal(Buffer.compare(encoded, expected), 0)
       },
     )

@@ -79,7 +79,7 @@ describe('the rules of a manifest', () => {
     const part = Object.assign(create(wire.PartSchema, { id: Buffer.alloc(32) }), nested)
     refuses({ head: { parts: [part] } }, /field 9 .* head/, newer)
     refuses({ parts: [{ ...chunkPart(), kind: 3 as wire.PartKind }] }, /part kind 3/, newer)
-    refuses({ chunks: { codecs: [1, 3 as wire.ChunkCodec] } }, /chunk codec 3/, newer)
+    refuses({ chunks: { codecs: [1, 4 as wire.ChunkCodec] } }, /chunk codec 4/, newer)
     refuses({ chunks: { elements: [1, 5 as wire.ElementType] } }, /element type 5/, newer)
     refuses(withEntry({ type: 4 as wire.EntryType }), /entry type 4/, newer)
   })
