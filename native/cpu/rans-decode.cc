@@ -119,7 +119,7 @@ void makeDecodeTable(const PlanePlan& plane, DecodeTable& table) {
   size_t slot = 0;
   for (size_t index = 0; index < plane.symbolCount; index++) {
     const uint32_t frequency = load16(plane.frequencies + 2 * index);
-    const uint32_t entry = frequency << (32 - probabilityBits) | plane.data[index];
+    const uint32_t entry = frequency << (32 - plane.probabilityBits) | plane.data[index];
     for (uint32_t offset = 0; offset < frequency; offset++) table.slots[slot++] = entry | offset << 8;
   }
 }
