@@ -36,7 +36,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   for (uint32_t index = 0; index < static_cast<uint32_t>(Status::count); index++)
     names.Set(index, statusName(static_cast<Status>(index)));
   Napi::Array paths = Napi::Array::New(env);
-  for (const CodePath path : {CodePath::avx512, CodePath::avx2, CodePath::scalar})
+  for (const CodePath path : allPaths)
     if (isAvailable(path)) paths.Set(paths.Length(), pathName(path));
   exports.Set("interfaceVersion", static_cast<double>(interfaceVersion));
   exports.Set("formatVersion", static_cast<double>(formatVersion));

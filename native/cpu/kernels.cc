@@ -33,15 +33,16 @@ bool isAvailable(CodePath path) {
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
              __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
              __builtin_cpu_supports("vpclmulqdq") && __builtin_cpu_supports("popcnt");
-#else
-    default: break;
+#elif defined(__aarch64__)
+    case CodePath::neon: return true;
 #endif
+    default: break;
   }
   return false;
 }
 
 CodePath bestPath() {
-  for (const CodePath path : {CodePath::avx512, CodePath::avx2})
+  for (const CodePath path : allPaths)
     if (isAvailable(path)) return path;
   return CodePath::scalar;
 }
@@ -51,6 +52,7 @@ const char* pathName(CodePath path) {
     case CodePath::scalar: return "scalar";
     case CodePath::avx2: return "avx2";
     case CodePath::avx512: return "avx512";
+    case CodePath::neon: return "neon";
   }
   return "unknown";
 }
@@ -59,6 +61,8 @@ const Kernels& kernelsOf(CodePath path) {
 #if defined(__x86_64__)
   if (path == CodePath::avx512) return avx512Kernels;
   if (path == CodePath::avx2) return avx2Kernels;
+#elif defined(__aarch64__)
+  if (path == CodePath::neon) return neonKernels;
 #endif
   static_cast<void>(path);
   return scalarKernels;

@@ -59,7 +59,8 @@ static Bytes elementBytes(size_t size, size_t width, uint32_t seed) {
 static CodePath path = CodePath::scalar;
 
 static Workspace& workspace() {
-  static Workspace each[] = {Workspace(CodePath::scalar), Workspace(CodePath::avx2), Workspace(CodePath::avx512)};
+  static Workspace each[] = {Workspace(CodePath::scalar), Workspace(CodePath::avx2), Workspace(CodePath::avx512),
+                             Workspace(CodePath::neon)};
   return each[static_cast<size_t>(path)];
 }
 
@@ -241,8 +242,8 @@ static void damageNeverHarms() {
 static void checkVerdict(const Bytes& chunk, Exact& raw, size_t detail) {
   path = CodePath::scalar;
   const Status expected = decodeExact(chunk, raw);
-  for (const CodePath other : {CodePath::avx2, CodePath::avx512}) {
-    if (!isAvailable(other)) continue;
+  for (const CodePath other : allPaths) {
+    if (other == CodePath::scalar || !isAvailable(other)) continue;
     path = other;
     check(decodeExact(chunk, raw) == expected, pathName(other), detail);
   }
@@ -314,8 +315,8 @@ static void pathsAgree() {
       for (uint8_t hint = 0; hint <= 4; hint++) {
         path = CodePath::scalar;
         const Bytes expected = encodeOrDie(raw, static_cast<Element>(hint));
-        for (const CodePath other : {CodePath::avx2, CodePath::avx512}) {
-          if (!isAvailable(other)) continue;
+        for (const CodePath other : allPaths) {
+          if (other == CodePath::scalar || !isAvailable(other)) continue;
           path = other;
           check(encodeOrDie(raw, static_cast<Element>(hint)) == expected, pathName(other), size);
           Exact decoded{Bytes(size)};
@@ -330,7 +331,7 @@ static void pathsAgree() {
 int main() {
   logarithms();
   frequenciesSumUp();
-  for (const CodePath each : {CodePath::scalar, CodePath::avx2, CodePath::avx512}) {
+  for (const CodePath each : allPaths) {
     std::printf("%s: %s\n", pathName(each), isAvailable(each) ? "tested" : "not available here");
     if (!isAvailable(each)) continue;
     path = each;
