@@ -3,6 +3,7 @@
 
 #include "addon/codec-pool.h"
 #include "addon/file-system.h"
+#include "addon/lz4-library.h"
 #include "format/layout.h"
 
 namespace swarm {
@@ -10,7 +11,7 @@ namespace swarm {
 namespace {
 
 /** Raised whenever a name, an argument or a result below changes. */
-constexpr uint32_t interfaceVersion = 4;
+constexpr uint32_t interfaceVersion = 5;
 
 /** inspect(encoded): the header's fields, or just `status` when it breaks a rule. */
 Napi::Value inspect(const Napi::CallbackInfo& info) {
@@ -36,7 +37,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   for (uint32_t index = 0; index < static_cast<uint32_t>(Status::count); index++)
     names.Set(index, statusName(static_cast<Status>(index)));
   Napi::Array paths = Napi::Array::New(env);
-  for (const CodePath path : {CodePath::avx512, CodePath::avx2, CodePath::scalar})
+  for (const CodePath path : allPaths)
     if (isAvailable(path)) paths.Set(paths.Length(), pathName(path));
   exports.Set("interfaceVersion", static_cast<double>(interfaceVersion));
   exports.Set("formatVersion", static_cast<double>(formatVersion));
@@ -47,6 +48,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("inspect", Napi::Function::New(env, inspect));
   exports.Set("setModifiedTime", Napi::Function::New(env, setModifiedTime));
   exports.Set("syncFileSystem", Napi::Function::New(env, syncFileSystem));
+  exports.Set("openLz4", Napi::Function::New(env, openLz4));
   exports.Set("CodecPool", CodecPool::define(env));
   return exports;
 }

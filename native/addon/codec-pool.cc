@@ -108,7 +108,7 @@ JobResult encodedResult(const EncodeResult& encoded) {
 }
 
 std::optional<CodePath> availablePath(const std::string& name) {
-  for (const CodePath path : {CodePath::avx512, CodePath::avx2, CodePath::scalar})
+  for (const CodePath path : allPaths)
     if (name == pathName(path) && isAvailable(path)) return path;
   return std::nullopt;
 }

@@ -5,6 +5,9 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace swarm {
@@ -46,15 +49,15 @@ uint32_t byTables(uint32_t crc, const uint8_t* data, size_t size) {
   return crc;
 }
 
-#if defined(__x86_64__)
-/** Three runs of this many bytes go side by side, because the instruction takes three cycles and a new one can start each. */
-constexpr size_t runBytes = 1024;
-
 inline uint64_t load64(const uint8_t* from) {
   uint64_t value;
   std::memcpy(&value, from, sizeof value);
   return value;
 }
+
+#if defined(__x86_64__)
+/** Three runs of this many bytes go side by side, because the instruction takes three cycles and a new one can start each. */
+constexpr size_t runBytes = 1024;
 
 /** The CRC as it is after `zeros` zero bytes. The instruction itself multiplies by x^33 in reducing the product. */
 template <size_t zeros>
@@ -81,6 +84,48 @@ __attribute__((target("sse4.2,pclmul"))) uint32_t byInstruction(uint32_t crc, co
   for (; size > 0; size--, data++) narrow = _mm_crc32_u8(narrow, *data);
   return narrow;
 }
+#elif defined(__aarch64__)
+// The two compilers name the instructions and what has them differently.
+#if defined(__clang__)
+#define SWARM_CRC __attribute__((target("crc")))
+#define SWARM_CRC_64 __builtin_arm_crc32cd
+#define SWARM_CRC_8 __builtin_arm_crc32cb
+#else
+#define SWARM_CRC __attribute__((target("+crc")))
+#define SWARM_CRC_64 __builtin_aarch64_crc32cx
+#define SWARM_CRC_8 __builtin_aarch64_crc32cb
+#endif
+
+/** Runs go side by side here too; they are longer because what joins them are plain instructions, about 100 for each. */
+constexpr size_t runBytes = 2048;
+
+SWARM_CRC uint32_t byInstruction(uint32_t crc, const uint8_t* data, size_t size) {
+  constexpr uint32_t onePassed = crcShift(runBytes);
+  constexpr uint32_t twoPassed = crcShift(2 * runBytes);
+  for (; size >= 3 * runBytes; size -= 3 * runBytes, data += 3 * runBytes) {
+    uint32_t second = 0;
+    uint32_t third = 0;
+    for (size_t at = 0; at < runBytes; at += 8) {
+      crc = SWARM_CRC_64(crc, load64(data + at));
+      second = SWARM_CRC_64(second, load64(data + runBytes + at));
+      third = SWARM_CRC_64(third, load64(data + 2 * runBytes + at));
+    }
+    crc = crcMultiply(crc, twoPassed) ^ crcMultiply(second, onePassed) ^ third;
+  }
+  for (; size >= 8; size -= 8, data += 8) crc = SWARM_CRC_64(crc, load64(data));
+  for (; size > 0; size--, data++) crc = SWARM_CRC_8(crc, *data);
+  return crc;
+}
+
+bool hasInstruction() {
+#if defined(__ARM_FEATURE_CRC32) || defined(__APPLE__)
+  return true;
+#elif defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
+#else
+  return false;
+#endif
+}
 #endif
 
 using Update = uint32_t (*)(uint32_t, const uint8_t*, size_t);
@@ -88,6 +133,8 @@ using Update = uint32_t (*)(uint32_t, const uint8_t*, size_t);
 Update chooseUpdate() {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul")) return byInstruction;
+#elif defined(__aarch64__)
+  if (hasInstruction()) return byInstruction;
 #endif
   return byTables;
 }

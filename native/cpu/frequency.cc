@@ -112,13 +112,13 @@ FrequencyTable makeFrequencyTable(const Counts& counts, const SymbolOrder& order
   if (sum > slots) removeSlots(frequencies.data(), entryCount, sum - slots);
   std::array<uint32_t, 256> keys;
   for (size_t index = 0; index < entryCount; index++)
-    keys[index] = (slots - frequencies[index]) << symbolBits | order.symbols[index];
+    keys[index] = (slots - frequencies[index]) << symbolBits | static_cast<uint32_t>(index);
   sortByBits(keys.data(), entryCount, 0, symbolBits + probabilityBits);
   FrequencyTable table{};
   table.probabilityBits = probabilityBits;
   table.symbolCount = entryCount;
   for (size_t index = 0; index < entryCount; index++) {
-    table.symbols[index] = static_cast<uint8_t>(keys[index] & symbolMask);
+    table.symbols[index] = order.symbols[keys[index] & symbolMask];
     table.frequencies[index] = static_cast<uint16_t>(slots - (keys[index] >> symbolBits));
   }
   return table;

@@ -28,21 +28,24 @@ bool isAvailable(CodePath path) {
     case CodePath::scalar: return true;
 #if defined(__x86_64__)
     // These ask the processor and, for the wider registers, whether the operating system saves them.
-    case CodePath::avx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
+    case CodePath::avx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt") &&
+                                __builtin_cpu_supports("sse4.2");
     case CodePath::avx512:
       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
              __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
-             __builtin_cpu_supports("vpclmulqdq") && __builtin_cpu_supports("popcnt");
-#else
-    default: break;
+             __builtin_cpu_supports("vpclmulqdq") && __builtin_cpu_supports("popcnt") &&
+             __builtin_cpu_supports("sse4.2");
+#elif defined(__aarch64__)
+    case CodePath::neon: return true;
 #endif
+    default: break;
   }
   return false;
 }
 
 CodePath bestPath() {
-  for (const CodePath path : {CodePath::avx512, CodePath::avx2})
+  for (const CodePath path : allPaths)
     if (isAvailable(path)) return path;
   return CodePath::scalar;
 }
@@ -52,6 +55,7 @@ const char* pathName(CodePath path) {
     case CodePath::scalar: return "scalar";
     case CodePath::avx2: return "avx2";
     case CodePath::avx512: return "avx512";
+    case CodePath::neon: return "neon";
   }
   return "unknown";
 }
@@ -60,6 +64,8 @@ const Kernels& kernelsOf(CodePath path) {
 #if defined(__x86_64__)
   if (path == CodePath::avx512) return avx512Kernels;
   if (path == CodePath::avx2) return avx2Kernels;
+#elif defined(__aarch64__)
+  if (path == CodePath::neon) return neonKernels;
 #endif
   static_cast<void>(path);
   return scalarKernels;

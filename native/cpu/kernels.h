@@ -45,6 +45,8 @@ extern const Kernels scalarKernels;
 #if defined(__x86_64__)
 extern const Kernels avx2Kernels;
 extern const Kernels avx512Kernels;
+#elif defined(__aarch64__)
+extern const Kernels neonKernels;
 #endif
 
 }  // namespace swarm

@@ -17,7 +17,6 @@ Status parseFrequencies(const uint8_t* data, const RansLayout& layout, unsigned 
     const uint8_t symbol = data[index];
     const uint32_t frequency = load16(data + layout.frequencies + 2 * index);
     if (frequency == 0 || frequency > previous || used[symbol]) return Status::table;
-    if (frequency == previous && symbol < data[index - 1]) return Status::table;
     used[symbol] = true;
     sum += frequency;
     previous = frequency;

@@ -83,8 +83,9 @@ struct ChunkHeader {
 };
 
 /** Ways of doing the work on a processor. All give the same bytes. */
-enum class CodePath : uint8_t { scalar, avx2, avx512 };
-constexpr size_t codePathCount = 3;
+enum class CodePath : uint8_t { scalar, avx2, avx512, neon };
+/** The fastest first; which of them a machine has is another question. */
+constexpr CodePath allPaths[] = {CodePath::avx512, CodePath::avx2, CodePath::neon, CodePath::scalar};
 
 /** Whether this processor and operating system can run a path. */
 bool isAvailable(CodePath path);
@@ -92,7 +93,7 @@ bool isAvailable(CodePath path);
 /** The fastest path that is available. */
 CodePath bestPath();
 
-/** "scalar", "avx2", "avx512". Static storage. */
+/** The name as in the enumeration. Static storage. */
 const char* pathName(CodePath path);
 
 /** What calls on one thread share: the code path, which must be available, and scratch memory that grows to about 2 MiB. */

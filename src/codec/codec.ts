@@ -42,7 +42,7 @@ export interface ChunkInfo {
 }
 
 /** Ways of doing the work; all make and read the same bytes. */
-export const CODEC_PATHS = ['avx512', 'avx2', 'scalar'] as const
+export const CODEC_PATHS = ['avx512', 'avx2', 'neon', 'scalar'] as const
 export type CodecPath = (typeof CODEC_PATHS)[number]
 
 /** Which code runs, for summaries and `doctor`; a forced path that is missing is an error, never a silent substitute. */

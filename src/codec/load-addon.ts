@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { describeError, SwarmError } from '../base/errors.ts'
 
 /** native/addon/addon.cc raises its number with every change of a name, argument or result. */
-const INTERFACE_VERSION = 4
+const INTERFACE_VERSION = 5
 
 /** Beside the compiled program, then beside the sources. */
 const LOCATIONS = ['../../native/swarm_codec.node', '../../dist/native/swarm_codec.node']
@@ -49,6 +49,13 @@ export interface NativeHeader {
   readonly encodedBytes: number
 }
 
+/** The system's lz4 library. Both calls are synchronous and return how many bytes they wrote, 0 or less when it went wrong. */
+export interface NativeLz4 {
+  readonly version: string
+  compress(raw: Uint8Array, out: Uint8Array): number
+  decompress(block: Uint8Array, raw: Uint8Array): number
+}
+
 export interface Addon {
   readonly interfaceVersion: number
   readonly formatVersion: number
@@ -63,6 +70,8 @@ export interface Addon {
   setModifiedTime(path: Uint8Array, seconds: number, nanos: number): number
   /** errno, 0 for success. */
   syncFileSystem(fd: number): Promise<number>
+  /** Undefined where there is no such library. */
+  openLz4(): NativeLz4 | undefined
   readonly CodecPool: new (threads: number, queueLengthMax: number, path: string) => NativePool
 }
 

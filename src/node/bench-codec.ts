@@ -1,12 +1,11 @@
-// Measures every code path of the codec beside what else could move or shrink the same bytes. Rows are measured in turns, so that
-// a machine that slows down slows all of them; every row's result is compared with what went in.
+// Measures every code path of the codec beside its rivals (bench-rivals.ts). Rows are measured in turns, so that a machine that
+// slows down slows all of them; every row's result is compared with what went in.
 
-import { promisify } from 'node:util'
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
 import { invariant, SwarmError } from '../base/errors.ts'
 import type { Codec } from '../codec/codec.ts'
 import { codecThreadCount } from '../codec/cpu-quota.ts'
 import { availableCodecPaths, openNativeCodec } from '../codec/native-codec.ts'
+import { type Contender, copy, lz4, openLz4, zstd } from './bench-rivals.ts'
 import { type BenchSample, makeBenchSamples } from './bench-samples.ts'
 
 export interface BenchRow {
@@ -27,17 +26,6 @@ export interface BenchRow {
   readonly entropyShare: number | null
 }
 
-/** Something measured: encodes and decodes one sample, `copies` times at once. */
-interface Contender {
-  readonly path: string
-  readonly sample: BenchSample
-  readonly threads: number
-  readonly repetitions: number
-  readonly codesPlanes: boolean
-  encode(): Promise<Uint8Array>
-  decode(encoded: Uint8Array): Promise<Uint8Array>
-}
-
 interface Measured {
   readonly encodeGBps: number[]
   readonly decodeGBps: number[]
@@ -50,6 +38,8 @@ export interface BenchInit {
   readonly repetitions: number
   /** Called with each row when all are measured. */
   readonly found: (row: BenchRow) => void
+  /** Called before them for each rival that this machine does not have. */
+  readonly skipped: (path: string, reason: string) => void
   readonly signal: AbortSignal
 }
 
@@ -64,7 +54,9 @@ const CHUNKS_PER_THREAD = 2
 const SEGMENT_BYTES = 1024 * 1024
 
 /** Throws `integrity` when a result is wrong. */
-export async function benchCodec({ sampleBytes, repetitions, found, signal }: BenchInit): Promise<void> {
+export async function benchCodec({ sampleBytes, repetitions, found, skipped, signal }: BenchInit): Promise<void> {
+  const lz4Library = openLz4()
+  if (lz4Library === undefined) skipped('lz4', 'there is no lz4 library here (liblz4.so.1)')
   const samples = await makeBenchSamples(sampleBytes)
   const paths = availableCodecPaths()
   const codecs = paths.map((path) => openNativeCodec({ threads: 1, path }))
@@ -79,6 +71,7 @@ export async function benchCodec({ sampleBytes, repetitions, found, signal }: Be
       zstd(sample, 1, repetitions),
       zstd(sample, ZSTD_LEVEL, repetitions),
       zstd({ ...sample, raw: partOf(sample.raw) }, 19, 1),
+      ...(lz4Library === undefined ? [] : [lz4(lz4Library, sample, repetitions)]),
       copy(sample, repetitions),
     ])
     const results = contenders.map((): Measured => ({ encodeGBps: [], decodeGBps: [], encodedBytes: 0 }))
@@ -143,20 +136,6 @@ function native(codec: Codec, sample: BenchSample, copies: number, repetitions: 
   }
 }
 
-function zstd(sample: BenchSample, level: number, repetitions: number): Contender {
-  const compress = promisify(zstdCompress)
-  const decompress = promisify(zstdDecompress)
-  const params = { [constants.ZSTD_c_compressionLevel]: level }
-  const common = { path: `zstd-${level}`, sample, threads: 1, repetitions, codesPlanes: false }
-  // One chunk-sized buffer, so that the calls do not spend their time on growing the output.
-  const chunkSize = sample.raw.length + 1024
-  return {
-    ...common,
-    encode: () => compress(sample.raw, { params, chunkSize }),
-    decode: (encoded) => decompress(encoded, { chunkSize }),
-  }
-}
-
 /** Equal parts of all tensors, together SLOW_ZSTD_BYTES; all of what is not larger. */
 function partOf(raw: Uint8Array): Uint8Array {
   const step = Math.ceil(raw.length / SLOW_ZSTD_BYTES)
@@ -164,16 +143,6 @@ function partOf(raw: Uint8Array): Uint8Array {
   for (let start = 0; start < raw.length; start += SEGMENT_BYTES)
     windows.push(raw.subarray(start, start + Math.floor(SEGMENT_BYTES / step)))
   return new Uint8Array(Buffer.concat(windows))
-}
-
-function copy(sample: BenchSample, repetitions: number): Contender {
-  const [first, second] = [new Uint8Array(sample.raw.length), new Uint8Array(sample.raw.length)]
-  const into = async (to: Uint8Array, from: Uint8Array): Promise<Uint8Array> => {
-    to.set(from)
-    return to
-  }
-  const common = { path: 'memcpy', sample, threads: 1, repetitions, codesPlanes: false }
-  return { ...common, encode: () => into(first, sample.raw), decode: (encoded) => into(second, encoded) }
 }
 
 function toRow({ path, sample, threads, repetitions, codesPlanes }: Contender, result: Measured): BenchRow {

@@ -218,7 +218,6 @@ function ransVectors(): BadVector[] {
     change('table-sum-too-large', 'table', FREQUENCIES, ...le16(1025)),
     change('table-huge-frequency', 'table', FREQUENCIES, ...le16(65535)),
     change('table-same-symbol-twice', 'table', DATA + 1, 65),
-    change('table-tie-out-of-order', 'table', DATA + 2, 68, 67),
     change('stream-index-too-small', 'streamIndex', INDEX, ...le32(words - 1)),
     change('stream-index-huge', 'streamIndex', INDEX, ...le32(2 ** 32 - 1)),
     change('state-too-small', 'stateRange', STATES, ...le32(2 ** 15 - 1)),

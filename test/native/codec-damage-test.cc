@@ -120,7 +120,7 @@ static void damageNeverHarms() {
 static void checkVerdict(const Bytes& chunk, Exact& raw, size_t detail) {
   path = CodePath::scalar;
   const Status expected = decodeExact(chunk, raw);
-  for (const CodePath other : {CodePath::avx2, CodePath::avx512}) {
+  for (const CodePath other : allPaths) {
     if (!isAvailable(other)) continue;
     path = other;
     check(decodeExact(chunk, raw) == expected, pathName(other), detail);

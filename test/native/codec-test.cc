@@ -144,7 +144,7 @@ static void pathsAgree() {
         for (const Profile profile : profiles) {
           path = CodePath::scalar;
           const Bytes expected = encodeOrDie(raw, static_cast<Element>(hint), profile);
-          for (const CodePath other : {CodePath::avx2, CodePath::avx512}) {
+          for (const CodePath other : allPaths) {
             if (!isAvailable(other)) continue;
             path = other;
             check(encodeOrDie(raw, static_cast<Element>(hint), profile) == expected, pathName(other), size);
@@ -161,7 +161,7 @@ static void pathsAgree() {
 int main() {
   logarithms();
   frequenciesSumUp();
-  for (const CodePath each : {CodePath::scalar, CodePath::avx2, CodePath::avx512}) {
+  for (const CodePath each : allPaths) {
     std::printf("%s: %s\n", pathName(each), isAvailable(each) ? "tested" : "not available here");
     if (!isAvailable(each)) continue;
     path = each;

@@ -60,7 +60,8 @@ inline Bytes elementBytes(size_t size, size_t width, uint32_t seed) {
 inline CodePath path = CodePath::scalar;
 
 inline Workspace& workspace() {
-  static Workspace each[] = {Workspace(CodePath::scalar), Workspace(CodePath::avx2), Workspace(CodePath::avx512)};
+  static Workspace each[] = {Workspace(CodePath::scalar), Workspace(CodePath::avx2), Workspace(CodePath::avx512),
+                             Workspace(CodePath::neon)};
   return each[static_cast<size_t>(path)];
 }
 

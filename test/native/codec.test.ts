@@ -1,13 +1,19 @@
-// Builds the C++ tests of the codec with the address and undefined-behaviour sanitizers and runs them.
+// Builds the C++ tests of the codec with the address and undefined-behaviour sanitizers and runs them: for this machine, and for
+// 64-bit ARM under emulation.
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { needPart } from '../support/prerequisites.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const build = `${root}build/native-test`
 /** A cold build on two slow cores; a compiler that hangs fails here instead of for ever. */
 const BUILD_TIMEOUT_MS = 180_000
+
+const ARM64_COMPILER = 'aarch64-linux-gnu-g++'
+const ARM64_EMULATOR = 'qemu-aarch64'
 
 function run(command: string, ...args: string[]): string {
   const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', timeout: BUILD_TIMEOUT_MS })
@@ -15,11 +21,57 @@ function run(command: string, ...args: string[]): string {
   return result.stdout
 }
 
+/** Path of the program. */
+function buildTests(folder: string, ...options: string[]): string {
+  const build = `${root}build/${folder}`
+  run('cmake', '-S', 'native', '-B', build, '-DSWARM_CODEC_TESTS=ON', '-DCMAKE_BUILD_TYPE=Debug', ...options)
+  run('cmake', '--build', build, '--target', 'codec_test', '--parallel', '2')
+  return `${build}/codec_test`
+}
+
+function isMissing(command: string): boolean {
+  return spawnSync(command, ['--version']).error !== undefined
+}
+
+function whyNoArm64(): string | undefined {
+  const absent = [ARM64_COMPILER, ARM64_EMULATOR].filter(isMissing)
+  return absent.length === 0 ? undefined : `lacks ${absent.join(' and ')}`
+}
+
 describe('native codec under sanitizers', () => {
   it('passes its C++ tests: round trips, every truncation, every flipped bit, random damage', function () {
     this.timeout(3 * BUILD_TIMEOUT_MS)
-    run('cmake', '-S', 'native', '-B', build, '-DSWARM_CODEC_TESTS=ON', '-DCMAKE_BUILD_TYPE=Debug')
-    run('cmake', '--build', build, '--target', 'codec_test', '--parallel', '2')
-    assert.match(run(`${build}/codec_test`), /^codec_test: 0 failed$/m)
+    assert.match(run(buildTests('native-test')), /^codec_test: 0 failed$/m)
+  })
+})
+
+describe('native codec for 64-bit ARM', function () {
+  this.timeout(3 * BUILD_TIMEOUT_MS)
+  before(function () {
+    if (process.arch === 'arm64') {
+      console.log('      skipped: the test above has run the NEON path')
+      this.skip()
+    }
+    needPart(this, 'arm64', whyNoArm64())
+  })
+
+  it('compiles the NEON path and passes the C++ tests under emulation and sanitizers', () => {
+    const system = ['-DCMAKE_SYSTEM_NAME=Linux', '-DCMAKE_SYSTEM_PROCESSOR=aarch64']
+    const program = buildTests('native-arm64', ...system, `-DCMAKE_CXX_COMPILER=${ARM64_COMPILER}`)
+    // The shared libraries of the cross compiler stand in for those of an ARM system.
+    const library = run('realpath', run(ARM64_COMPILER, '-print-file-name=libc.so.6').trim()).trim()
+    // Leaks are looked for by another process, which emulation does not allow; the test above finds them.
+    const output = run('env', 'ASAN_OPTIONS=detect_leaks=0', ARM64_EMULATOR, '-L', dirname(dirname(library)), program)
+    assert.match(output, /^neon: tested$/m)
+    assert.match(output, /^scalar: tested$/m)
+    assert.match(output, /^codec_test: 0 failed$/m)
+  })
+
+  it('is accepted by clang as well', function () {
+    if (isMissing('clang++')) this.skip()
+    const sources = readdirSync(`${root}native/cpu`).filter((name) => /^(neon.*|crc32c|kernels)\.cc$/.test(name))
+    assert.equal(sources.length, 5)
+    const options = ['--target=aarch64-linux-gnu', '-std=c++17', '-fsyntax-only', '-Wall', '-Wextra', '-Werror']
+    run('clang++', ...options, '-Inative/include', '-Inative', ...sources.map((name) => `native/cpu/${name}`))
   })
 })

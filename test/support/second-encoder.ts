@@ -166,7 +166,7 @@ function makeTable(counts: Counts, total: number, bits: number): RansParts['tabl
     const giver = entries.find((entry) => entry.frequency === largest)
     if (giver !== undefined) giver.frequency--
   }
-  entries.sort((a, b) => b.frequency - a.frequency || a.symbol - b.symbol)
+  entries.sort((a, b) => b.frequency - a.frequency)
   return entries.map(({ symbol, frequency }) => [symbol, frequency] as const)
 }
 

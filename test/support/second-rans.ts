@@ -57,7 +57,6 @@ function readTable(data: Uint8Array, frequenciesAt: number, entries: number, bit
     const frequency = u16(data, frequenciesAt + 2 * entry)
     const previous = entry === 0 ? 2 ** bits : u16(data, frequenciesAt + 2 * entry - 2)
     check(frequency >= 1 && frequency <= previous && !seen.has(symbol), 'table')
-    check(frequency < previous || entry === 0 || symbol > u8(data, entry - 1), 'table')
     seen.add(symbol)
     const first = slots.length
     for (let slot = 0; slot < frequency; slot++) slots.push({ symbol, frequency, first })

@@ -1,9 +1,12 @@
 // `swarm bench codec` on samples so small that its figures mean nothing: which rows there are, and what they hold.
 
 import assert from 'node:assert/strict'
+import { CODEC_PATHS } from '../../src/codec/codec.ts'
 import { availableCodecPaths } from '../../src/codec/native-codec.ts'
 import { type BenchRow, benchCodec } from '../../src/node/bench-codec.ts'
+import { openLz4 } from '../../src/node/bench-rivals.ts'
 import { makeBenchSamples } from '../../src/node/bench-samples.ts'
+import { requires } from '../support/prerequisites.ts'
 
 const ELEMENTS = ['bf16', 'fp16', 'fp16-from-bf16', 'fp32', 'fp32-from-bf16', 'fp8', 'int8', 'text']
 const SAMPLE_BYTES = 256 * 1024
@@ -11,22 +14,44 @@ const SAMPLE_BYTES = 256 * 1024
 describe('bench codec', () => {
   it('measures every available path and rival on every kind of data', async () => {
     const rows: BenchRow[] = []
+    const missing: string[] = []
     const { signal } = new AbortController()
-    await benchCodec({ sampleBytes: SAMPLE_BYTES, repetitions: 1, found: (row) => rows.push(row), signal })
+    await benchCodec({
+      sampleBytes: SAMPLE_BYTES,
+      repetitions: 1,
+      found: (row) => rows.push(row),
+      skipped: (path) => missing.push(path),
+      signal,
+    })
+    const lz4 = openLz4() === undefined ? [] : ['lz4']
+    assert.deepEqual(missing, lz4.length === 0 ? ['lz4'] : [])
+    assert.ok(lz4.length > 0 || !requires('lz4'), 'SWARM_TEST_REQUIRE names lz4, but there is no lz4 library here')
     const names = rows.filter(({ threads }) => threads === 1).map(({ path, element }) => `${path} ${element}`)
-    const paths = [...availableCodecPaths(), 'zstd-1', 'zstd-3', 'zstd-19', 'memcpy']
+    const paths = [...availableCodecPaths(), 'zstd-1', 'zstd-3', 'zstd-19', ...lz4, 'memcpy']
     const expected = ELEMENTS.flatMap((element) => paths.map((path) => `${path} ${element}`))
     assert.deepEqual(names.sort(), expected.sort())
     for (const row of rows) {
       assert.ok(row.encodeGBps > 0 && row.decodeGBps > 0 && row.bytes > 0)
       assert.ok(row.entropyShare === null || (row.entropyShare > 0.9 && row.entropyShare < 1.1), `${row.entropyShare}`)
     }
-    const ratios = new Set(
-      rows.filter(({ path, element }) => path === 'avx2' && element === 'bf16').map((r) => r.ratio),
-    )
-    for (const { ratio } of rows.filter(({ path, element }) => path === 'scalar' && element === 'bf16'))
-      ratios.add(ratio)
+    const ownRows = rows.filter(({ path, element }) => CODEC_PATHS.some((own) => own === path) && element === 'bf16')
+    const ratios = new Set(ownRows.map(({ ratio }) => ratio))
     assert.equal(ratios.size, 1, 'all paths make the same bytes')
+  })
+
+  it('measures lz4 as the library itself: one block, which it can read back', function () {
+    const library = openLz4()
+    if (library === undefined) return this.skip()
+    assert.match(library.version, /^1\.[0-9]+\.[0-9]+$/)
+    const raw = Buffer.from('a block of a block of a block of a block of text'.repeat(20))
+    const out = new Uint8Array(raw.length)
+    const size = library.compress(raw, out)
+    assert.ok(size > 0 && size < 100)
+    const back = new Uint8Array(raw.length)
+    assert.equal(library.decompress(out.subarray(0, size), back), raw.length)
+    assert.deepEqual(Buffer.from(back), raw)
+    assert.ok(library.decompress(out.subarray(0, size - 1), back) < 0, 'a cut block is refused')
+    assert.throws(() => library.compress(raw, new Float64Array(9) as unknown as Uint8Array), TypeError)
   })
 
   it('makes the same weights each time', async () => {
@@ -40,6 +65,7 @@ describe('bench codec', () => {
       sampleBytes: 64,
       repetitions: 1,
       found: () => assert.fail('no row'),
+      skipped: () => undefined,
       signal: AbortSignal.abort(reason),
     }
     await assert.rejects(benchCodec(init), reason)

@@ -1,0 +1,72 @@
+// What the codec is measured against: zstd as Node has it, the system's lz4, and copying. Each at its best: output goes to buffers
+// that are there already, and nothing waits for another thread that need not.
+
+import { promisify } from 'node:util'
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
+import { invariant } from '../base/errors.ts'
+import { loadAddon, type NativeLz4 } from '../codec/load-addon.ts'
+import type { BenchSample } from './bench-samples.ts'
+
+/** Something measured: encodes and decodes one sample, some of them several copies at once. */
+export interface Contender {
+  readonly path: string
+  readonly sample: BenchSample
+  readonly threads: number
+  readonly repetitions: number
+  readonly codesPlanes: boolean
+  encode(): Promise<Uint8Array>
+  decode(encoded: Uint8Array): Promise<Uint8Array>
+}
+
+export function zstd(sample: BenchSample, level: number, repetitions: number): Contender {
+  const compress = promisify(zstdCompress)
+  const decompress = promisify(zstdDecompress)
+  const params = { [constants.ZSTD_c_compressionLevel]: level }
+  const common = { path: `zstd-${level}`, sample, threads: 1, repetitions, codesPlanes: false }
+  // One chunk-sized buffer, so that the calls do not spend their time on growing the output.
+  const chunkSize = sample.raw.length + 1024
+  return {
+    ...common,
+    encode: () => compress(sample.raw, { params, chunkSize }),
+    decode: (encoded) => decompress(encoded, { chunkSize }),
+  }
+}
+
+/** Undefined where the system has no such library. */
+export function openLz4(): NativeLz4 | undefined {
+  return loadAddon().openLz4()
+}
+
+/** One block of the whole sample, at the default level. */
+export function lz4(library: NativeLz4, sample: BenchSample, repetitions: number): Contender {
+  const { raw } = sample
+  // The most that a block can need (LZ4_COMPRESSBOUND).
+  const out = new Uint8Array(raw.length + Math.floor(raw.length / 255) + 16)
+  const back = new Uint8Array(raw.length)
+  return {
+    path: 'lz4',
+    sample,
+    threads: 1,
+    repetitions,
+    codesPlanes: false,
+    async encode() {
+      const size = library.compress(raw, out)
+      invariant(size > 0, 'lz4 compresses what fits its buffer')
+      return out.subarray(0, size)
+    },
+    async decode(encoded) {
+      const size = library.decompress(encoded, back)
+      return back.subarray(0, Math.max(0, size))
+    },
+  }
+}
+
+export function copy(sample: BenchSample, repetitions: number): Contender {
+  const [first, second] = [new Uint8Array(sample.raw.length), new Uint8Array(sample.raw.length)]
+  const into = async (to: Uint8Array, from: Uint8Array): Promise<Uint8Array> => {
+    to.set(from)
+    return to
+  }
+  const common = { path: 'memcpy', sample, threads: 1, repetitions, codesPlanes: false }
+  return { ...common, encode: () => into(first, sample.raw), decode: (encoded) => into(second, encoded) }
+}
