@@ -93,6 +93,22 @@ function byteRecipes(): Recipe[] {
       element: 'bytes',
     },
     {
+      name: 'rans-just-worth-it',
+      about: 'an estimate of exactly 98 %, which is coded',
+      raw: behindZeros(Uint8Array.from({ length: 1200 }, (_, index) => index % 52)),
+      element: 'bytes',
+    },
+    {
+      name: 'rans-11-bits-just-kept',
+      about: '511 bytes with twelve bits and 512 with eleven, by estimate: eleven',
+      raw: concat(
+        Uint8Array.from({ length: 20 }, (_, index) => index),
+        new Uint8Array(2333).fill(200),
+        new Uint8Array(550).fill(201),
+      ),
+      element: 'bytes',
+    },
+    {
       name: 'rans-12-bits-chosen',
       about: 'symbols that are too rare for 2048 slots: twelve bits save more than 1 byte in 512',
       raw: concat(
@@ -225,6 +241,18 @@ function fastRecipes(): Recipe[] {
       element: 'bytes',
     },
     {
+      name: 'fix4e-just-worth-it',
+      about: 'FIX4E of exactly 98 %',
+      raw: behindZeros(halfEscapes(1600, 896)),
+      element: 'bytes',
+    },
+    {
+      name: 'fix4e-not-worth-it',
+      about: 'one escape more: stored',
+      raw: behindZeros(halfEscapes(1600, 895)),
+      element: 'bytes',
+    },
+    {
       name: 'fix3e-tie',
       about: 'FIX3E and FIX4E of equal size: FIX3E; symbols of equal count stand in rising order',
       raw: concat(
@@ -305,6 +333,16 @@ function sampleMisses(count: number): Uint8Array {
       bits[index] = (120 << 7) | ((chance[index] ?? 0) & 0x7f) | (((chance[index] ?? 0) & 0x80) << 8)
   }
   return new Uint8Array(bits.buffer)
+}
+
+/** In a segment of its own; the one before leaves room, so that a plane which is not coded does not make the chunk a raw one. */
+function behindZeros(content: Uint8Array): Uint8Array {
+  return concat(new Uint8Array(SEGMENT_BYTES), content)
+}
+
+/** `inTable` symbols of fifteen kinds, the others of 44 rarer ones. */
+function halfEscapes(count: number, inTable: number): Uint8Array {
+  return Uint8Array.from({ length: count }, (_, index) => (index < inTable ? index % 15 : 100 + (index % 44)))
 }
 
 /** 63 times `aaabaaac`, then `defghijk`, of which the last four find no place in a table of seven. */

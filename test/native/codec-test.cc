@@ -20,6 +20,27 @@ static void roundTrips() {
   }
 }
 
+/** Planes 0 and 3 are stored for their exact counts, 2 by the sample: that one has to make room for the first. */
+static void storedPlanesInOrder() {
+  Chance chance = {17};
+  Bytes raw(4 * 2000);
+  for (size_t index = 0; index < raw.size(); index += 4) {
+    const uint32_t noise = chance.next();
+    const uint32_t rotated = noise % 100 << 24 | (noise >> 8 & 0xFF00) | (noise >> 24) % 100;
+    store32(raw.data() + index, rotated >> 1 | rotated << 31);
+  }
+  for (const Profile profile : profiles) {
+    const Bytes encoded = encodeOrDie(raw, Element::fp32, profile);
+    const uint8_t* descriptors = encoded.data() + alignUp(headerBytes + 4) + segmentHeaderBytes;
+    constexpr uint8_t modes[] = {1, 2, 1, 1};
+    for (size_t plane = 0; plane < planeCountMax; plane++)
+      check(descriptors[plane * planeDescriptorBytes + plane_at::mode] == modes[plane], "stored by the right rule", plane);
+    Exact decoded{Bytes(raw.size())};
+    check(decodeExact(encoded, decoded) == Status::ok, "decodes");
+    check(std::memcmp(decoded.data.get(), raw.data(), raw.size()) == 0, "same bytes");
+  }
+}
+
 static void planesAreInverse() {
   const Bytes raw = elementBytes(4 * 257, 4, 3);
   for (const Element element : {Element::bytes, Element::bf16, Element::fp16, Element::fp32}) {
@@ -169,6 +190,7 @@ int main() {
     planesAreInverse();
     allProbabilityBits();
     roundTrips();
+    storedPlanesInOrder();
     damageOnePath();
   }
   pathsAgree();
