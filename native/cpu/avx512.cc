@@ -69,6 +69,22 @@ SWARM_AVX512 void join(Element element, const uint8_t* const* planes, const size
   plane_loops::join(element, planes, steps, count, elements);
 }
 
+/** 64 lookups among 256 flags: one among the 128 lower symbols, one among the upper, and the symbol's highest bit decides. */
+SWARM_AVX512 size_t findNew(const SymbolSet& seen, const uint8_t* bytes, size_t size) {
+  __m512i flags[4];
+  for (size_t part = 0; part < 4; part++) flags[part] = _mm512_load_si512(seen.flags.data() + 64 * part);
+  size_t index = 0;
+  for (; index + 64 <= size; index += 64) {
+    const __m512i symbols = _mm512_loadu_si512(bytes + index);
+    const __m512i lower = _mm512_permutex2var_epi8(flags[0], symbols, flags[1]);
+    const __m512i upper = _mm512_permutex2var_epi8(flags[2], symbols, flags[3]);
+    const __m512i found = _mm512_mask_mov_epi8(lower, _mm512_movepi8_mask(symbols), upper);
+    const __mmask64 isNew = _mm512_testn_epi8_mask(found, found);
+    if (isNew != 0) return index + static_cast<size_t>(__builtin_ctzll(isNew));
+  }
+  return index + findNewScalar(seen, bytes + index, size - index);
+}
+
 }  // namespace
 
 /** The bytes are folded, 256 at a time, into 64 that have the same CRC; the processor's instruction finishes them. */
@@ -100,7 +116,7 @@ SWARM_AVX512 uint32_t updateCrc(uint32_t crc, const uint8_t* data, size_t size) 
 }  // namespace avx512
 
 const Kernels avx512Kernels = {avx512::split,     avx512::join,      avx512::decodeRows, avx512::encodeRows,
-                               decodeFixedScalar, encodeFixedScalar, avx512::updateCrc};
+                               decodeFixedScalar, encodeFixedScalar, avx512::findNew, avx512::updateCrc};
 
 }  // namespace swarm
 #endif

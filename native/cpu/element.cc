@@ -80,9 +80,9 @@ Candidate makeCandidate(const Kernels& kernels, const Sample& sample, Element el
   if (elements == 0) return candidate;
   candidate.cost = storedCost(edgeBytes);
   for (size_t plane = 0; plane < width; plane++) {
-    Counts counts;
-    countSymbols(planes[plane].data(), elements, counts);
-    const uint64_t cost = planeCost(counts, elements);
+    Histogram histogram;
+    histogram.add(planes[plane].data(), elements);
+    const uint64_t cost = planeCost(histogram.counts(), elements);
     candidate.cost += cost;
     if (cost == storedCost(elements))
       candidate.choice.storedPlanes = static_cast<uint8_t>(candidate.choice.storedPlanes | 1 << plane);

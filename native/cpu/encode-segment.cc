@@ -8,9 +8,6 @@ namespace swarm {
 
 namespace {
 
-/** Elements that are split, counted and summed at a time, while they lie in the nearest caches. */
-constexpr size_t pieceElements = 8192;
-
 /** A segment under way. Planes are where they were split to; `prefix` is its header and descriptors. */
 struct Segment {
   ByteSpan raw;
@@ -54,16 +51,17 @@ bool begin(Segment& segment, Writer& writer, Workspace& workspace) {
   return true;
 }
 
-void splitAndCount(const Segment& segment, const Kernels& kernels, PlaneCounter& counter, uint32_t& crc) {
+void splitAndCount(const Segment& segment, const Kernels& kernels, PlaneCounter* counters, uint32_t& crc) {
   const Element element = segment.choice.element;
   crc = kernels.updateCrc(crc, segment.raw.data, segment.choice.phase);
-  for (size_t first = 0; first < segment.elements; first += pieceElements) {
-    const size_t count = std::min(pieceElements, segment.elements - first);
+  for (size_t first = 0; first < segment.elements; first += pieceSymbols) {
+    const size_t count = std::min(pieceSymbols, segment.elements - first);
     const uint8_t* const piece = segment.body() + first * segment.width;
     uint8_t* targets[planeCountMax] = {};
     for (size_t plane = 0; plane < segment.width; plane++) targets[plane] = segment.planes[plane] + first;
     kernels.splitPlanes(element, piece, count, targets);
-    counter.add(piece, count, targets);
+    for (size_t plane = 0; plane < segment.width; plane++)
+      if (!segment.isStored(plane)) counters[plane].add(kernels, targets[plane], count);
     crc = kernels.updateCrc(crc, piece, count * segment.width);
   }
   crc = kernels.updateCrc(crc, segment.tail(), segment.tailBytes);
@@ -129,15 +127,16 @@ void encodeSegment(ByteSpan raw, const ElementChoice& choice, Profile profile, W
     crc = kernels.updateCrc(crc, raw.data, raw.size);
     return;
   }
-  PlaneCounter counter(choice.element, segment.elements, choice.storedPlanes, workspace.counts);
-  splitAndCount(segment, kernels, counter, crc);
-  const std::array<Counts, planeCountMax>& counts = counter.finish();
+  // What the fast profile decides by depends on the number of all escapes.
+  const PlaneCounter counter(profile == Profile::rans && segment.elements > exactSymbolsMax);
+  std::array<PlaneCounter, planeCountMax> counters = {counter, counter, counter, counter};
+  splitAndCount(segment, kernels, counters.data(), crc);
   std::array<PlaneChoice, planeCountMax> choices;
   for (size_t plane = 0; plane < width; plane++) {
     if (segment.isStored(plane))
       choices[plane].mode = PlaneMode::raw;
     else
-      choices[plane] = choosePlane(counts[plane], segment.elements, streamBitsOf(choice.element), profile);
+      choices[plane] = choosePlane(counters[plane].counts(), segment.elements, streamBitsOf(choice.element), profile);
   }
   placeRawPlanes(segment, choices, writer);
   for (size_t plane = 0; plane < width && !writer.full; plane++) {

@@ -21,7 +21,7 @@ void decodeNoRows(const DecodeTable&, DecodeStream*, size_t, const uint8_t*) {}
 }  // namespace
 
 const Kernels scalarKernels = {split, join, decodeNoRows, encodeRowsScalar, decodeFixedScalar, encodeFixedScalar,
-                               updateCrc};
+                               findNewScalar, updateCrc};
 
 bool isAvailable(CodePath path) {
   switch (path) {

@@ -34,9 +34,14 @@ struct Kernels {
   /** Writes the codes of a block and its escapes; returns how many. `codes` are those of makeFixedCodes. */
   size_t (*encodeFixed)(const FixedTable& table, const std::array<uint8_t, 256>& codes, const FixedTarget& target);
 
+  /** Where the first of `size` bytes stands that is not in `seen`; `size` if all are. */
+  size_t (*findNew)(const SymbolSet& seen, const uint8_t* bytes, size_t size);
+
   /** Continues the inverted CRC32C `crc` over `size` bytes. */
   uint32_t (*updateCrc)(uint32_t crc, const uint8_t* data, size_t size);
 };
+
+size_t findNewScalar(const SymbolSet& seen, const uint8_t* bytes, size_t size);
 
 /** The loops of a path that isAvailable says yes to. */
 const Kernels& kernelsOf(CodePath path);

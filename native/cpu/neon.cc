@@ -25,7 +25,7 @@ void join(Element element, const uint8_t* const* planes, const size_t* steps, si
 }  // namespace neon
 
 const Kernels neonKernels = {neon::split, neon::join, neon::decodeRows, neon::encodeRows, decodeFixedScalar, encodeFixedScalar,
-                             updateCrc};
+                             findNewScalar, updateCrc};
 
 }  // namespace swarm
 #endif

@@ -58,27 +58,49 @@ struct PlaneChoice {
 /** log2(value) in 1/256 bits, rounded down bit by bit as the format defines it; `value` in 1..16384. */
 uint32_t log2Fixed(uint32_t value);
 
-/** Counts the values of `size` bytes. */
-void countSymbols(const uint8_t* bytes, size_t size, Counts& counts);
+/** Which symbols occurred so far. */
+struct SymbolSet {
+  /** By symbol: 0xFF if it did, else 0. */
+  alignas(64) std::array<uint8_t, 256> flags{};
+  /** The same for lookups by 4 bits: bit h of entry l stands for symbol 16 h + l, in `upper` for 16 (h + 8) + l. */
+  alignas(16) std::array<uint8_t, 16> lower{};
+  alignas(16) std::array<uint8_t, 16> upper{};
 
-/** Counts planes of a segment's elements, piece by piece. */
-class PlaneCounter {
+  void add(uint8_t symbol);
+};
+
+/** Counts bytes by value. */
+class Histogram {
  public:
-  /** For `count` elements in all, but not for the planes whose bit is set in `left`. `scratch` is kept, all zero. */
-  PlaneCounter(Element element, size_t count, uint8_t left, std::vector<uint32_t>& scratch);
-
-  /** Adds elements that have been split to `planes`. */
-  void add(const uint8_t* elements, size_t count, const uint8_t* const* planes);
-
-  /** The counts of each plane. Called once. */
-  const std::array<Counts, planeCountMax>& finish();
+  void add(const uint8_t* bytes, size_t size);
+  Counts counts() const;
 
  private:
-  const Element element_;
-  const uint8_t left_;
-  const bool isJoint_;
-  std::vector<uint32_t>& joint_;
-  std::array<Counts, planeCountMax> counts_{};
+  std::array<Counts, 4> tables_{};
+};
+
+/** Elements that are split, counted and summed at a time, while they lie in the nearest caches. */
+constexpr size_t pieceSymbols = 8192;
+/** How many of them are counted when a plane is counted by sample. */
+constexpr size_t countedSymbols = 1024;
+/** Larger planes are counted by sample. */
+constexpr size_t exactSymbolsMax = 65536;
+
+/** Counts a plane piece by piece: all of it, or a sample, and one for each symbol that the sample does not hold. */
+class PlaneCounter {
+ public:
+  explicit PlaneCounter(bool isSampled = false) : isSampled_(isSampled) {}
+
+  /** Adds the next `size` symbols: pieceSymbols, or fewer at the end. */
+  void add(const Kernels& kernels, const uint8_t* piece, size_t size);
+
+  Counts counts() const;
+
+ private:
+  bool isSampled_;
+  size_t pieces_ = 0;
+  Histogram histogram_;
+  SymbolSet seen_;
 };
 
 SymbolOrder orderSymbols(const Counts& counts);
@@ -87,8 +109,8 @@ SymbolOrder orderSymbols(const Counts& counts);
 FrequencyTable makeFrequencyTable(const Counts& counts, const SymbolOrder& order, size_t total,
                                   unsigned probabilityBits);
 
-/** Mode, table and all for a plane of `total` symbols, at least one. */
-PlaneChoice choosePlane(const Counts& counts, size_t total, unsigned streamBits, Profile profile);
+/** Mode, table and all for a plane of `size` symbols, at least one; `counts` are of all of them for Profile::fast. */
+PlaneChoice choosePlane(const Counts& counts, size_t size, unsigned streamBits, Profile profile);
 
 /** Element type and phase for a segment, and which planes to store, by sampling it. */
 ElementChoice chooseElement(const Kernels& kernels, ByteSpan segment, Element hint);

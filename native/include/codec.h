@@ -103,7 +103,6 @@ struct Workspace {
   const CodePath path;
   std::vector<uint8_t> planes;
   std::vector<uint16_t> words;
-  std::vector<uint32_t> counts;
 };
 
 struct EncodeResult {

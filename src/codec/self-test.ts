@@ -16,9 +16,9 @@ const SAMPLE_ELEMENTS = 40_000
 
 const SAMPLES: readonly Sample[] = [
   { codec: 'ans', element: 'bytes', id: 'cc4d95c7ed266abd9c0474e6e2d8b95fd071509e909d714b975d6aa983eaa69a' },
-  { codec: 'ans', element: 'bf16', id: 'fe5467f80a36ceecda7b0406bdd577a818dd3fe647dec819edff28a799bfb9d8' },
-  { codec: 'ans', element: 'fp16', id: 'e969bb7e62597dcf25d2e1b95055a481225ecc52570032fb64d00b9477f40b8d' },
-  { codec: 'ans', element: 'fp32', id: 'ca57906db79e28f1a0591d0a08cbf706dd2eb3433342c52661701b06ee41ba82' },
+  { codec: 'ans', element: 'bf16', id: 'f158fc5be4a004a3ef3fad0f42278d1c23ec73d0ec7a9486c673cf9e30810244' },
+  { codec: 'ans', element: 'fp16', id: '7db50c417680048daea0a97a6d0c900bdddbfe6a3e7cd274017ffdb637d4fb6f' },
+  { codec: 'ans', element: 'fp32', id: 'ecb78ccb14575c4a987f60a51cf512581faf0ba1ef1d8bbc0a39c25ed08d7c4e' },
   { codec: 'ans-fast', element: 'bf16', id: '3cc9e716d9a590e36f07ac0cecc531f069e5c365cc183235fee2e18bd1e15425' },
   { codec: 'ans-fast', element: 'bytes', id: '9ab0e61de4f25b8e674b67d68cf8185db10bc44f19fe733fb8b56ef13bee21d2' },
   { codec: 'raw', element: 'unknown', id: '769d9568ec8756aa6dbd2148adc5c60e0bc33fd5f784b8c9809561712530a33a' },

@@ -205,6 +205,26 @@ function segmentRecipes(): Recipe[] {
   ]
 }
 
+/** Planes around the size from which on an eighth is counted: some symbols stand only where nobody counts. */
+function sampledRecipes(): Recipe[] {
+  const about = new Map([
+    [65_536, 'the largest plane that is counted whole'],
+    [65_537, 'the smallest plane that is counted by sample; its last symbol occurs nowhere else'],
+    [74_228, 'counted by sample, with a last piece that ends before its block'],
+    [74_760, 'counted by sample, with a last block that is short'],
+  ])
+  return [...about].map(([size, text]) => ({
+    name: `rans-counted-${size}`,
+    about: text,
+    raw: Uint8Array.from({ length: size }, (_, at) => {
+      if (at === size - 1) return 9
+      const isCounted = Math.floor(at / 1024) % 8 === Math.floor(at / 8192) % 8
+      return at % 61 === 0 ? (isCounted ? 1 : 2) : at % 4096 === 7 ? 3 : 0
+    }),
+    element: 'bytes' as const,
+  }))
+}
+
 /** Chunks of the fast profile. */
 function fastRecipes(): Recipe[] {
   const bf16 = bf16Weights(4000, 0.02, 5)
@@ -297,6 +317,7 @@ export async function makeGoodVectors(codec: Codec): Promise<GoodVector[]> {
     ...byteRecipes(),
     ...floatRecipes(),
     ...segmentRecipes(),
+    ...sampledRecipes(),
     ...fastRecipes(),
   ]) {
     const { name, about, raw } = recipe

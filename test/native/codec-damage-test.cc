@@ -8,8 +8,9 @@ static uint8_t firstDescriptor(const Bytes& chunk, size_t at) {
 
 /** A chunk of one RANS plane with `bits` probability bits, which the encoder need not be inclined to. */
 static Bytes chunkWithBits(const Bytes& raw, unsigned bits) {
-  Counts counts;
-  countSymbols(raw.data(), raw.size(), counts);
+  Histogram histogram;
+  histogram.add(raw.data(), raw.size());
+  const Counts counts = histogram.counts();
   const FrequencyTable table = makeFrequencyTable(counts, orderSymbols(counts), raw.size(), bits);
   const size_t start = alignUp(headerBytes + 4);
   Bytes chunk(maxEncodedBytes(raw.size()));

@@ -64,8 +64,9 @@ static void allProbabilityBits() {
     for (const size_t size : {size_t{1000}, size_t{16384}, size_t{20001}, size_t{65536}, size_t{140000}}) {
       const unsigned streamBits = size % 2 == 0 ? streamBitsOfPlanes : streamBitsOfBytes;
       const Bytes symbols = skewedBytes(size, bits);
-      Counts counts;
-      countSymbols(symbols.data(), size, counts);
+      Histogram histogram;
+      histogram.add(symbols.data(), size);
+      const Counts counts = histogram.counts();
       const FrequencyTable table = makeFrequencyTable(counts, orderSymbols(counts), size, bits);
       const RansLayout layout(size, table.symbolCount, streamBits);
       Bytes out(layout.words + 2 * size + 2);

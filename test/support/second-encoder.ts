@@ -113,7 +113,7 @@ function makeSegment(segment: Uint8Array, { element, phase, stored }: Candidate,
 
 /** Undefined when coding saves less than 2 %. */
 function codePlane(plane: Uint8Array, streamSymbols: number, level: number): PlaneParts | undefined {
-  const counts = countSymbols(plane)
+  const counts = level === 0 ? countBySample(plane) : countSymbols(plane)
   if (counts.size === 1) return { mode: 'constant', symbol: plane[0] ?? 0 }
   const streams = Math.ceil(plane.length / streamSymbols)
   const [size, parts] = level === 0 ? makeRans(plane, counts, streams) : makeFixed(plane, counts, streams)
@@ -123,15 +123,24 @@ function codePlane(plane: Uint8Array, streamSymbols: number, level: number): Pla
 type Counts = ReadonlyMap<number, number>
 
 function makeRans(symbols: Uint8Array, counts: Counts, streams: number): [size: number, parts: RansParts] {
+  const counted = [...counts.values()].reduce((sum, count) => sum + count, 0)
   const make = (bits: number): [number, RansParts] => {
-    const table = makeTable(counts, symbols.length, bits)
+    const table = makeTable(counts, counted, bits)
     let cost = 0
     for (const [symbol, frequency] of table) cost += (counts.get(symbol) ?? 0) * (256 * bits - plainLog2(frequency))
     const before = align16(table.length) + align16(2 * table.length) + align16(4 * streams) + 128 * streams
-    return [before + Math.ceil(cost / 2048), { mode: 'rans', bits, symbols, table }]
+    return [before + Math.ceil((symbols.length * cost) / (2048 * counted)), { mode: 'rans', bits, symbols, table }]
   }
   const [eleven, twelve] = [make(11), make(12)]
   return 512 * twelve[0] < 511 * eleven[0] ? twelve : eleven
+}
+
+/** Of large planes an eighth is counted; what occurs only elsewhere counts 1. */
+function countBySample(plane: Uint8Array): Counts {
+  const occurring = countSymbols(plane)
+  if (plane.length <= 65_536) return occurring
+  const counted = countSymbols(plane.filter((_, at) => Math.floor(at / 1024) % 8 === Math.floor(at / 8192) % 8))
+  return new Map([...occurring.keys()].map((symbol) => [symbol, counted.get(symbol) ?? 1]))
 }
 
 function makeFixed(symbols: Uint8Array, counts: Counts, blocks: number): [size: number, parts: FixedParts] {
