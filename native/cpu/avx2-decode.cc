@@ -10,18 +10,19 @@ namespace swarm::avx2 {
 
 namespace {
 
-constexpr size_t rowElementBytes = 2 * laneCount;
-/** Elements are summed this many rows after they were stored, as loads that overtake wider stores wait for them. */
+/** Bytes are summed this many rows after they were stored, as loads that overtake wider stores wait for them. */
 constexpr size_t sumDelayRows = 8;
 
 /** Decodes all full rows of `count` streams, as far as the last of them goes and until one comes near `readableEnd`. */
-template <size_t count, bool joined, class Table>
+template <size_t count, bool joined, bool summed, class Table>
 SWARM_AVX2 void decodeInterleaved(const Table& table, DecodeStream* streams, const uint8_t* readableEnd) {
-  constexpr bool isSummed = joined && count > 1;
+  constexpr size_t rowBytes = joined ? 2 * laneCount : laneCount;
   Stream local[count];
   uint64_t sums[count] = {};
+#pragma GCC unroll 4
   for (size_t index = 0; index < count; index++) local[index] = {loadRow(streams[index].states), streams[index].next};
   Slots slots[count];
+#pragma GCC unroll 4
   for (size_t index = 0; index < count; index++) storeSlots<Table::bits>(local[index].states.lower, slots[index]);
   Target target = {streams[0].symbols, streams[0].lowPlane, streams[0].elements};
   const size_t stride = count == 1 ? 0 : static_cast<size_t>(streams[1].symbols - streams[0].symbols);
@@ -36,13 +37,15 @@ SWARM_AVX2 void decodeInterleaved(const Table& table, DecodeStream* streams, con
     table.template decode<joined, count>(local, slots, target, stride);
     target.symbols += laneCount;
     target.lowPlane += laneCount;
-    target.elements += rowElementBytes;
-    if (!isSummed || row < sumDelayRows) continue;
+    target.elements += 2 * laneCount;
+    if (!summed || row < sumDelayRows) continue;
 #pragma GCC unroll 4
     for (size_t index = 0; index < count; index++)
-      sums[index] = sumBytes<rowElementBytes>(sums[index], target.elements + 2 * index * stride -
-                                                               (sumDelayRows + 1) * rowElementBytes);
+      sums[index] = sumBytes<rowBytes>(sums[index], (joined ? target.elements + 2 * index * stride
+                                                            : target.symbols + index * stride) -
+                                                        (sumDelayRows + 1) * rowBytes);
   }
+#pragma GCC unroll 4
   for (size_t index = 0; index < count; index++) {
     DecodeStream& stream = streams[index];
     storeRow(local[index].states, stream.states);
@@ -51,19 +54,25 @@ SWARM_AVX2 void decodeInterleaved(const Table& table, DecodeStream* streams, con
     stream.size -= row * laneCount;
     if (joined) {
       stream.lowPlane += row * laneCount;
-      stream.elements += row * rowElementBytes;
+      stream.elements += row * 2 * laneCount;
     }
-    if (!isSummed || row < sumDelayRows) continue;
+    if (!summed || row < sumDelayRows) continue;
     stream.crc = static_cast<uint32_t>(sums[index]);
-    stream.summedBytes = (row - sumDelayRows) * rowElementBytes;
+    stream.summedBytes = (row - sumDelayRows) * rowBytes;
   }
 }
 
 /** Four together as far as the shortest goes, which is the last one, then what is left of each. */
 template <bool joined, class Table>
 SWARM_AVX2 void decodeWith(const Table& table, DecodeStream* streams, size_t count, const uint8_t* readableEnd) {
-  if (count == streamsAtOnce) decodeInterleaved<streamsAtOnce, joined>(table, streams, readableEnd);
-  for (size_t index = 0; index < count; index++) decodeInterleaved<1, joined>(table, streams + index, readableEnd);
+  // With tables in memory the loads keep the processor busy, and summing up afterwards is as fast.
+  const bool isSummed = Table::isInRegisters && streams[0].isSummed;
+  if (count == streamsAtOnce && isSummed)
+    decodeInterleaved<streamsAtOnce, joined, Table::isInRegisters>(table, streams, readableEnd);
+  else if (count == streamsAtOnce)
+    decodeInterleaved<streamsAtOnce, joined, false>(table, streams, readableEnd);
+  for (size_t index = 0; index < count; index++)
+    decodeInterleaved<1, joined, false>(table, streams + index, readableEnd);
 }
 
 template <unsigned bits>

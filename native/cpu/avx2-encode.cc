@@ -87,6 +87,7 @@ SWARM_AVX2_INLINE void encodeRow(const SymbolStep* steps, Stream& stream) {
 template <size_t count, unsigned bits>
 SWARM_AVX2 void encodeInterleaved(const SymbolStep* steps, EncodeStream* streams) {
   Stream local[count];
+#pragma GCC unroll 4
   for (size_t index = 0; index < count; index++) {
     const EncodeStream& stream = streams[index];
     for (size_t part = 0; part < registersPerRow; part++)
@@ -96,7 +97,9 @@ SWARM_AVX2 void encodeInterleaved(const SymbolStep* steps, EncodeStream* streams
     local[index].symbolsEnd = stream.symbols + stream.size;
   }
   for (size_t rows = streams[0].size / laneCount; rows > 0; rows--)
+#pragma GCC unroll 4
     for (size_t index = 0; index < count; index++) encodeRow<bits>(steps, local[index]);
+#pragma GCC unroll 4
   for (size_t index = 0; index < count; index++) {
     EncodeStream& stream = streams[index];
     for (size_t part = 0; part < registersPerRow; part++)

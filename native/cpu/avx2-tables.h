@@ -174,6 +174,7 @@ SWARM_AVX2_INLINE void store(__m256i symbols, const Target& target, size_t first
 /** Any table, in memory. Single loads: the gather instructions take longer, and far longer where their leak is mended. */
 template <unsigned probabilityBits>
 struct MemoryTable {
+  static constexpr bool isInRegisters = false;
   static constexpr unsigned bits = probabilityBits;
   const uint32_t* entries;
 
@@ -230,6 +231,7 @@ struct MemoryTable {
  * first slot, and one comparison tells whether the slot belongs to the next entry. The last 16 slots are looked up one by one. Only 16 entries fit; a row that meets another one is decoded with the table in memory.
  */
 struct RegisterTable {
+  static constexpr bool isInRegisters = true;
   static constexpr unsigned bits = 11;
   static constexpr size_t entriesMax = 16;
   static constexpr int largeBuckets = 15;

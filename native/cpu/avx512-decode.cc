@@ -21,8 +21,11 @@ struct Stream {
   uint8_t* symbols;
   const uint8_t* lowPlane;
   uint8_t* elements;
-  uint64_t crc;
-  alignas(64) uint16_t at[32];
+};
+
+/** The slots of the coming row, for tables in memory. */
+struct Slots {
+  alignas(64) uint16_t of[laneCount];
 };
 
 /** Every second 16-bit value of two registers. */
@@ -78,6 +81,7 @@ SWARM_AVX512_INLINE void refill(Stream& stream) {
  */
 template <unsigned bits>
 struct RegisterTable {
+  static constexpr bool isInRegisters = true;
   static constexpr size_t symbolsMax = 32;
   static constexpr unsigned bucketBits = bits - 6;
   static constexpr int rareStart = (1 << bits) - 64;
@@ -128,7 +132,8 @@ struct RegisterTable {
     return true;
   }
 
-  SWARM_AVX512_INLINE void begin(Stream&) const {}
+  SWARM_AVX512_INLINE void prepare(const Stream&, Slots&) const {}
+
   /** The symbols of a row, to the plane or joined with the other plane of bf16 elements. */
   template <bool joined>
   SWARM_AVX512_INLINE void store(__m512i entries, Stream& stream) const {
@@ -151,7 +156,7 @@ struct RegisterTable {
    * one row wait for each other.
    */
   template <bool joined, size_t count>
-  SWARM_AVX512_INLINE void decode(Stream* streams) const {
+  SWARM_AVX512_INLINE void decode(Stream* streams, Slots*) const {
     const __m512i slotMask = _mm512_set1_epi16((1 << bits) - 1);
     __m512i slots[count];
     __m512i entries[count];
@@ -187,15 +192,18 @@ struct RegisterTable {
 /** Any table, in memory. Single loads: the gather instructions take longer, and far longer where their leak is mended. */
 template <unsigned bits>
 struct MemoryTable {
-  const uint32_t* slots;
+  static constexpr bool isInRegisters = false;
+  const uint32_t* entries;
 
-  /** Lanes are merged into place one by one, which any vector unit does; inserting them would keep two of four busy. */
-  SWARM_AVX512_INLINE __m128i lookUpFour(const uint16_t* at4) const {
- uint32_t q,r; std::memcpy(&q,at4,4);std::memcpy(&r,at4+2,4); const size_t at[4]={q&0xFFFF,q>>16,r&0xffff,r>>16};
-    __m128i four = _mm_loadu_si32(slots + at[0]);
-    four = _mm_mask_broadcastd_epi32(four, 2, _mm_loadu_si32(slots + at[1]));
-    four = _mm_mask_broadcastd_epi32(four, 4, _mm_loadu_si32(slots + at[2]));
-    return _mm_mask_broadcastd_epi32(four, 8, _mm_loadu_si32(slots + at[3]));
+  SWARM_AVX512_INLINE __m128i lookUpFour(const uint16_t* at) const {
+    uint32_t low;
+    uint32_t high;
+    std::memcpy(&low, at, sizeof low);
+    std::memcpy(&high, at + 2, sizeof high);
+    __m128i four = _mm_cvtsi32_si128(static_cast<int>(entries[low & 0xFFFF]));
+    four = _mm_insert_epi32(four, static_cast<int>(entries[low >> 16]), 1);
+    four = _mm_insert_epi32(four, static_cast<int>(entries[high & 0xFFFF]), 2);
+    return _mm_insert_epi32(four, static_cast<int>(entries[high >> 16]), 3);
   }
 
   SWARM_AVX512_INLINE __m512i lookUpSixteen(const uint16_t* at) const {
@@ -205,57 +213,64 @@ struct MemoryTable {
   }
 
   template <bool joined, size_t count>
-  SWARM_AVX512_INLINE void decode(Stream* streams) const {
+  SWARM_AVX512_INLINE void decode(Stream* streams, Slots* slots) const {
     static_assert(!joined, "only tables in registers are worth joining at once");
+    // One after the other: what a row looks up was stored while the three before it were decoded.
 #pragma GCC unroll 4
     for (size_t index = 0; index < count; index++) {
       Stream& stream = streams[index];
-      const __m512i low = lookUpSixteen(stream.at);
-      const __m512i high = lookUpSixteen(stream.at + 16);
+      const __m512i low = lookUpSixteen(slots[index].of);
+      const __m512i high = lookUpSixteen(slots[index].of + 16);
       const __m512i upper = everySecond(low, high, 1);
       const __m512i lower = everySecond(low, high, 0);
       const __m512i offset = _mm512_and_si512(_mm512_shldi_epi16(upper, lower, 8), _mm512_set1_epi16(0xFFF));
       const __m512i scaled = _mm512_and_si512(upper, _mm512_set1_epi16(-16));
-      const __m512i above = _mm512_and_si512(stream.states.lower, _mm512_set1_epi16(static_cast<int16_t>(0xFFFFu << bits)));
+      const __m512i aboveSlot = _mm512_set1_epi16(static_cast<int16_t>(0xFFFFu << bits));
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(stream.symbols), _mm512_cvtepi16_epi8(lower));
       stream.symbols += laneCount;
-      stream.states = advance(stream.states.upper, above, scaled, offset);
+      stream.states =
+          advance(stream.states.upper, _mm512_and_si512(stream.states.lower, aboveSlot), scaled, offset);
       refill(stream);
-      begin(stream);
+      prepare(stream, slots[index]);
     }
   }
-  SWARM_AVX512_INLINE void begin(Stream& stream) const {
-      _mm512_store_si512(stream.at, _mm512_and_si512(stream.states.lower, _mm512_set1_epi16((1 << bits) - 1)));
-      asm volatile("" : : : "memory");
+
+  SWARM_AVX512_INLINE void prepare(const Stream& stream, Slots& slots) const {
+    _mm512_store_si512(slots.of, _mm512_and_si512(stream.states.lower, _mm512_set1_epi16((1 << bits) - 1)));
+    // Reading them back from memory is what makes lookups fast; compilers would take them out of the register one by one.
+    asm volatile("" : "+m"(slots));
   }
 };
 
-/** Elements are summed this many rows after they were stored: loads that overtake a wider store wait for it. */
+/** Bytes are summed this many rows after they were stored: loads that overtake a wider store wait for it. */
 constexpr size_t sumDelayRows = 8;
-constexpr size_t rowElementBytes = 2 * laneCount;
 
 /** The processor's instruction for it runs beside the vector units, which are busy, and takes no time of its own. */
-SWARM_AVX512_INLINE uint64_t sumRow(uint64_t crc, const uint8_t* row) {
+template <size_t size>
+SWARM_AVX512_INLINE uint64_t sumBytes(uint64_t crc, const uint8_t* bytes) {
 #pragma GCC unroll 8
-  for (size_t at = 0; at < rowElementBytes; at += 8) {
+  for (size_t at = 0; at < size; at += 8) {
     uint64_t eight;
-    std::memcpy(&eight, row + at, sizeof eight);
+    std::memcpy(&eight, bytes + at, sizeof eight);
     crc = _mm_crc32_u64(crc, eight);
   }
   return crc;
 }
 
-/** Decodes all full rows of `count` streams, as far as the shortest of them goes and until one comes near `readableEnd`. */
-template <size_t count, bool joined, class Table>
+/** Decodes all full rows of `count` streams, as far as the last of them goes and until one comes near `readableEnd`. */
+template <size_t count, bool joined, bool summed, class Table>
 SWARM_AVX512 void decodeInterleaved(const Table& shared, DecodeStream* streams, const uint8_t* readableEnd) {
-  constexpr bool isSummed = joined && count > 1;
+  constexpr size_t rowBytes = joined ? 2 * laneCount : laneCount;
   const Table table = shared;
   Stream local[count];
+  Slots slots[count];
+  uint64_t sums[count] = {};
+#pragma GCC unroll 4
   for (size_t index = 0; index < count; index++) {
     const DecodeStream& stream = streams[index];
-    local[index] = {loadRow(stream.states), stream.next, stream.symbols, stream.lowPlane, stream.elements, 0, {}};
+    local[index] = {loadRow(stream.states), stream.next, stream.symbols, stream.lowPlane, stream.elements};
+    table.prepare(local[index], slots[index]);
   }
-  for (size_t index = 0; index < count; index++) table.begin(local[index]);
   const uint8_t* const last = readableEnd - rowWordBytes;
   const size_t rows = streams[count - 1].size / laneCount;
   size_t row = 0;
@@ -264,15 +279,15 @@ SWARM_AVX512 void decodeInterleaved(const Table& shared, DecodeStream* streams, 
 #pragma GCC unroll 4
     for (size_t index = 0; index < count; index++) isNear |= local[index].next > last;
     if (isNear) break;
-    constexpr size_t together = count < 4 ? count : 4;
-#pragma GCC unroll 2
-    for (size_t index = 0; index < count; index += together)
-      table.template decode<joined, together>(local + index);
-    if (!isSummed || row < sumDelayRows) continue;
+    table.template decode<joined, count>(local, slots);
+    if (!summed || row < sumDelayRows) continue;
 #pragma GCC unroll 4
-    for (size_t index = 0; index < count; index++)
-      local[index].crc = sumRow(local[index].crc, local[index].elements - (sumDelayRows + 1) * rowElementBytes);
+    for (size_t index = 0; index < count; index++) {
+      const uint8_t* const end = joined ? local[index].elements : local[index].symbols;
+      sums[index] = sumBytes<rowBytes>(sums[index], end - (sumDelayRows + 1) * rowBytes);
+    }
   }
+#pragma GCC unroll 4
   for (size_t index = 0; index < count; index++) {
     DecodeStream& stream = streams[index];
     storeRow(local[index].states, stream.states);
@@ -281,18 +296,23 @@ SWARM_AVX512 void decodeInterleaved(const Table& shared, DecodeStream* streams, 
     stream.size -= row * laneCount;
     stream.lowPlane = local[index].lowPlane;
     stream.elements = local[index].elements;
-    if (!isSummed || row < sumDelayRows) continue;
-    stream.crc = static_cast<uint32_t>(local[index].crc);
-    stream.summedBytes = (row - sumDelayRows) * rowElementBytes;
+    if (!summed || row < sumDelayRows) continue;
+    stream.crc = static_cast<uint32_t>(sums[index]);
+    stream.summedBytes = (row - sumDelayRows) * rowBytes;
   }
 }
 
 /** Four together as far as the shortest goes, which is the last one, then what is left of each. */
 template <bool joined, class Table>
 SWARM_AVX512 void decodeWith(const Table& table, DecodeStream* streams, size_t count, const uint8_t* readableEnd) {
-  if (count == streamsAtOnce) decodeInterleaved<streamsAtOnce, joined>(table, streams, readableEnd);
+  // With tables in memory the loads keep the processor busy, and summing up afterwards is as fast.
+  const bool isSummed = Table::isInRegisters && streams[0].isSummed;
+  if (count == streamsAtOnce && isSummed)
+    decodeInterleaved<streamsAtOnce, joined, Table::isInRegisters>(table, streams, readableEnd);
+  else if (count == streamsAtOnce)
+    decodeInterleaved<streamsAtOnce, joined, false>(table, streams, readableEnd);
   for (size_t index = 0; index < count; index++)
-    decodeInterleaved<1, joined>(table, streams + index, readableEnd);
+    decodeInterleaved<1, joined, false>(table, streams + index, readableEnd);
 }
 
 template <unsigned bits>

@@ -203,6 +203,7 @@ template <size_t count, class Table>
 SWARM_AVX512 void encodeInterleaved(const Table& shared, EncodeStream* streams) {
   const Table table = shared;
   Stream local[count];
+#pragma GCC unroll 4
   for (size_t index = 0; index < count; index++) {
     const EncodeStream& stream = streams[index];
     local[index] = {_mm512_permutexvar_epi32(descending32(15), _mm512_load_si512(stream.states + 16)),
@@ -213,6 +214,7 @@ SWARM_AVX512 void encodeInterleaved(const Table& shared, EncodeStream* streams) 
 #pragma GCC unroll 4
     for (size_t index = 0; index < count; index++) table.encodeRow(local[index]);
   }
+#pragma GCC unroll 4
   for (size_t index = 0; index < count; index++) {
     EncodeStream& stream = streams[index];
     _mm512_store_si512(stream.states + 16, _mm512_permutexvar_epi32(descending32(15), local[index].first));

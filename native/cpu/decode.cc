@@ -35,6 +35,10 @@ Status decodeBlock(const Kernels& kernels, const SegmentPlan& segment, const Seg
       segment.planes[1].mode == PlaneMode::raw)
     return decodeStreams(kernels, decoder.tables[0], segment.planes[0], firstStream, scratch, count,
                          {segment.planes[1].data + first, elements, &crc});
+  // A single plane needs no joining: its symbols are the raw bytes.
+  if (segment.planeCount == 1 && segment.planes[0].mode == PlaneMode::rans)
+    return decodeStreams(kernels, decoder.tables[0], segment.planes[0], firstStream, elements, count,
+                         {nullptr, nullptr, &crc});
   const uint8_t* planes[planeCountMax] = {};
   for (size_t index = 0; index < segment.planeCount; index++) {
     const PlanePlan& plane = segment.planes[index];
@@ -42,7 +46,6 @@ Status decodeBlock(const Kernels& kernels, const SegmentPlan& segment, const Seg
       planes[index] = plane.mode == PlaneMode::constant ? &plane.symbol : plane.data + first;
       continue;
     }
-    // A single plane needs no joining: its symbols are the raw bytes.
     uint8_t* target = segment.planeCount == 1 ? elements : scratch + index * blockSymbols(streamBits);
     const Status status =
         plane.mode == PlaneMode::rans

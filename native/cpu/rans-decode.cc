@@ -92,21 +92,14 @@ Status finish(const DecodeTable& table, DecodeStream& stream) {
   }
 }
 
-/**
- * Joins the elements of stream `index` that the kernel did not, and continues the CRC over all of them. The stream's symbols
- * start at `symbols`; the kernel reached `reached`.
- */
-void completeJoin(const Kernels& kernels, const DecodeStream& stream, const uint8_t* symbols, const uint8_t* reached,
-                  size_t index, Bf16Join join) {
-  uint8_t* const first = join.elements + 2 * (index << streamBitsOfPlanes);
+/** Joins the elements of a stream, which start at `first`, from the symbol `reached` on or, if none are joined yet, all. */
+void completeElements(const Kernels& kernels, const DecodeStream& stream, const uint8_t* symbols, const uint8_t* reached,
+                      const uint8_t* first) {
   const uint8_t* const unjoined = stream.elements == first ? symbols : reached;
   const auto count = static_cast<size_t>(stream.symbols + stream.size - unjoined);
   const uint8_t* const planes[2] = {unjoined, stream.lowPlane};
   constexpr size_t steps[2] = {1, 1};
   kernels.joinPlanes(Element::bf16, planes, steps, count, stream.elements);
-  const auto bytes = static_cast<size_t>(stream.elements - first) + 2 * count;
-  const uint32_t crc = kernels.updateCrc(stream.crc, first + stream.summedBytes, bytes - stream.summedBytes);
-  *join.crc = joinCrc(*join.crc, crc, bytes);
 }
 
 }  // namespace
@@ -125,7 +118,7 @@ void makeDecodeTable(const PlanePlan& plane, DecodeTable& table) {
 }
 
 Status decodeStreams(const Kernels& kernels, const DecodeTable& table, const PlanePlan& plane, size_t firstStream,
-                     uint8_t* symbols, size_t size, Bf16Join join) {
+                     uint8_t* symbols, size_t size, SymbolUse use) {
   DecodeStream streams[streamsAtOnce];
   const unsigned streamBits = plane.streamBits;
   const size_t count = streamCount(size, streamBits);
@@ -139,8 +132,9 @@ Status decodeStreams(const Kernels& kernels, const DecodeTable& table, const Pla
     stream.end = plane.words + 2 * wordEnd;
     stream.symbols = symbols + first;
     stream.size = std::min(size_t{1} << streamBits, size - first);
-    stream.elements = join.elements == nullptr ? nullptr : join.elements + 2 * first;
-    stream.lowPlane = join.elements == nullptr ? nullptr : join.lowPlane + first;
+    stream.elements = use.elements == nullptr ? nullptr : use.elements + 2 * first;
+    stream.lowPlane = use.elements == nullptr ? nullptr : use.lowPlane + first;
+    stream.isSummed = use.crc != nullptr;
     stream.crc = 0;
     stream.summedBytes = 0;
     wordStart = wordEnd;
@@ -152,7 +146,15 @@ Status decodeStreams(const Kernels& kernels, const DecodeTable& table, const Pla
     const uint8_t* const reached = stream.symbols;
     const Status status = finish(table, stream);
     if (status != Status::ok) return status;
-    if (join.elements != nullptr) completeJoin(kernels, stream, symbols + (index << streamBits), reached, index, join);
+    const size_t first = index << streamBits;
+    const size_t streamSize = std::min(size_t{1} << streamBits, size - first);
+    const bool isJoined = use.elements != nullptr;
+    const uint8_t* const bytes = isJoined ? use.elements + 2 * first : symbols + first;
+    if (isJoined) completeElements(kernels, stream, symbols + first, reached, bytes);
+    if (use.crc == nullptr) continue;
+    const size_t byteCount = isJoined ? 2 * streamSize : streamSize;
+    const uint32_t crc = kernels.updateCrc(stream.crc, bytes + stream.summedBytes, byteCount - stream.summedBytes);
+    *use.crc = joinCrc(*use.crc, crc, byteCount);
   }
   return Status::ok;
 }

@@ -41,16 +41,19 @@ struct DecodeStream {
   /** Null, or where the joined bf16 elements of `symbols` may go at once, and the plane to join them with. */
   uint8_t* elements;
   const uint8_t* lowPlane;
-  /** Inverted CRC32C, started from 0, of the first `summedBytes` of the joined elements. */
+  /** Whether it is worth summing up the elements or, without those, the symbols, as they are decoded. */
+  bool isSummed;
+  /** Inverted CRC32C, started from 0, of the first `summedBytes` of them. */
   uint32_t crc;
   size_t summedBytes;
 };
 
-/** For bf16 elements: the plane that joins the decoded one, where they go, and the CRC that is continued over them. */
-struct Bf16Join {
+/** What becomes of decoded symbols. */
+struct SymbolUse {
+  /** For bf16: the plane that joins them, and where the elements go. Null: nothing is joined. */
   const uint8_t* lowPlane;
-  /** Null: nothing is joined. */
   uint8_t* elements;
+  /** Null, or what is continued over the elements or, without those, over the symbols. */
   uint32_t* crc;
 };
 
@@ -99,9 +102,9 @@ void makeDecodeTable(const PlanePlan& plane, DecodeTable& table);
 
 /**
  * Decodes up to streamsAtOnce streams of a plane, from `firstStream` on: `size` symbols, of which the last stream may be short.
- * With `join`, what matters is the elements, and not all of `symbols` are written.
+ * Where elements are joined, not all of `symbols` are written.
  */
 Status decodeStreams(const Kernels& kernels, const DecodeTable& table, const PlanePlan& plane, size_t firstStream,
-                     uint8_t* symbols, size_t size, Bf16Join join);
+                     uint8_t* symbols, size_t size, SymbolUse use);
 
 }  // namespace swarm
