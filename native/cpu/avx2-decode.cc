@@ -1,5 +1,5 @@
-// rANS decoder for AVX2: the rows of up to four streams are worked on step by step. Tables with few common symbols are looked up
-// in registers, others in memory.
+// rANS decoder for AVX2: the rows of two or four streams are interleaved. Tables with few common symbols are looked up in registers,
+// others in memory.
 #include "cpu/avx2.h"
 
 #if defined(__x86_64__)
@@ -62,15 +62,18 @@ SWARM_AVX2 void decodeInterleaved(const Table& table, DecodeStream* streams, con
   }
 }
 
-/** Four together as far as the shortest goes, which is the last one, then what is left of each. */
+/** Two or four together as far as the shortest goes, which is the last one, then what is left of each. */
 template <bool joined, class Table>
 SWARM_AVX2 void decodeWith(const Table& table, DecodeStream* streams, size_t count, const uint8_t* readableEnd) {
   // With tables in memory the loads keep the processor busy, and summing up afterwards is as fast.
+  constexpr size_t together = Table::isInRegisters ? 2 : streamsAtOnce;
   const bool isSummed = Table::isInRegisters && streams[0].isSummed;
-  if (count == streamsAtOnce && isSummed)
-    decodeInterleaved<streamsAtOnce, joined, Table::isInRegisters>(table, streams, readableEnd);
-  else if (count == streamsAtOnce)
-    decodeInterleaved<streamsAtOnce, joined, false>(table, streams, readableEnd);
+  for (size_t index = 0; index + together <= count; index += together) {
+    if (isSummed)
+      decodeInterleaved<together, joined, Table::isInRegisters>(table, streams + index, readableEnd);
+    else
+      decodeInterleaved<together, joined, false>(table, streams + index, readableEnd);
+  }
   for (size_t index = 0; index < count; index++)
     decodeInterleaved<1, joined, false>(table, streams + index, readableEnd);
 }

@@ -117,8 +117,9 @@ SWARM_AVX2_INLINE __m256i needsWord(__m256i upper, __m256i lower, __m256i signBi
 }
 
 SWARM_AVX2_INLINE void refillHalf(__m256i& upper, __m256i& lower, __m256i needs, __m256i words, __m256i order) {
-  upper = _mm256_blendv_epi8(upper, lower, needs);
-  lower = _mm256_blendv_epi8(lower, _mm256_shuffle_epi8(words, order), needs);
+  // Where a word is needed `upper` is zero, where none is, what the shuffle gives.
+  upper = _mm256_or_si256(upper, _mm256_and_si256(lower, needs));
+  lower = _mm256_or_si256(_mm256_andnot_si256(needs, lower), _mm256_shuffle_epi8(words, order));
 }
 
 /** Gives a word to every lane whose state is below 2^15, lanes ascending. */
