@@ -53,25 +53,31 @@ SWARM_INLINE void join16AnyStep(const uint8_t* const* planes, const size_t* step
   join16<rotated, 0, 0>(planes[0], planes[1], count, elements);
 }
 
-/** `upper`: whether planes 0 and 1 have a step; `lower`: planes 2 and 3. */
-template <size_t upper, size_t lower>
 SWARM_INLINE void join32(const uint8_t* const* planes, size_t count, uint8_t* __restrict elements) {
   const uint8_t *plane0 = planes[0], *plane1 = planes[1], *plane2 = planes[2], *plane3 = planes[3];
   for (size_t index = 0; index < count; index++) {
-    const uint32_t value = uint32_t{plane0[index * upper]} << 24 | uint32_t{plane1[index * upper]} << 16 |
-                           uint32_t{plane2[index * lower]} << 8 | plane3[index * lower];
+    const uint32_t value = uint32_t{plane0[index]} << 24 | uint32_t{plane1[index]} << 16 |
+                           uint32_t{plane2[index]} << 8 | plane3[index];
     store32(elements + 4 * index, value >> 1 | value << 31);
   }
 }
 
-SWARM_INLINE void join32AnyStep(const uint8_t* const* planes, const size_t* steps, size_t count, uint8_t* elements) {
-  const size_t s0 = steps[0], s1 = steps[1], s2 = steps[2], s3 = steps[3];
-  if (s0 != 0 && s1 != 0 && s2 != 0 && s3 != 0) return join32<1, 1>(planes, count, elements);
-  if (s0 != 0 && s1 != 0 && s2 == 0 && s3 == 0) return join32<1, 0>(planes, count, elements);
-  for (size_t index = 0; index < count; index++) {
-    const uint32_t value = uint32_t{planes[0][index * s0]} << 24 | uint32_t{planes[1][index * s1]} << 16 |
-                           uint32_t{planes[2][index * s2]} << 8 | planes[3][index * s3];
-    store32(elements + 4 * index, value >> 1 | value << 31);
+/**
+ * Four planes have sixteen choices of steps: a byte that stands for all is written out for a while instead. `join` is join32 or
+ * a path's own.
+ */
+template <class Join>
+SWARM_INLINE void join32AnyStep(const uint8_t* const* planes, const size_t* steps, size_t count, uint8_t* elements,
+                                Join join) {
+  constexpr size_t pieceSize = 1024;
+  uint8_t repeated[planeCountMax][pieceSize];
+  for (size_t plane = 0; plane < planeCountMax; plane++)
+    if (steps[plane] == 0) std::memset(repeated[plane], *planes[plane], pieceSize);
+  for (size_t first = 0; first < count; first += pieceSize) {
+    const uint8_t* piece[planeCountMax];
+    for (size_t plane = 0; plane < planeCountMax; plane++)
+      piece[plane] = steps[plane] == 0 ? repeated[plane] : planes[plane] + first;
+    join(piece, count - first < pieceSize ? count - first : pieceSize, elements + 4 * first);
   }
 }
 
@@ -98,7 +104,7 @@ SWARM_INLINE void join(Element element, const uint8_t* const* planes, const size
   switch (element) {
     case Element::bf16: return join16AnyStep<true>(planes, steps, count, elements);
     case Element::fp16: return join16AnyStep<false>(planes, steps, count, elements);
-    case Element::fp32: return join32AnyStep(planes, steps, count, elements);
+    case Element::fp32: return join32AnyStep(planes, steps, count, elements, join32);
     case Element::bytes:
     case Element::unknown: break;
   }
