@@ -65,12 +65,12 @@ SWARM_AVX2 void decodeInterleaved(const Table& table, DecodeStream* streams, con
 /** Two or four together as far as the shortest goes, which is the last one, then what is left of each. */
 template <bool joined, class Table>
 SWARM_AVX2 void decodeWith(const Table& table, DecodeStream* streams, size_t count, const uint8_t* readableEnd) {
-  // With tables in memory the loads keep the processor busy, and summing up afterwards is as fast.
-  constexpr size_t together = Table::isInRegisters ? 2 : streamsAtOnce;
-  const bool isSummed = Table::isInRegisters && streams[0].isSummed;
+  constexpr size_t together = Table::streamsTogether;
+  // What is joined later is summed up later.
+  const bool isSummed = streams[0].isSummed && joined == (streams[0].elements != nullptr);
   for (size_t index = 0; index + together <= count; index += together) {
     if (isSummed)
-      decodeInterleaved<together, joined, Table::isInRegisters>(table, streams + index, readableEnd);
+      decodeInterleaved<together, joined, true>(table, streams + index, readableEnd);
     else
       decodeInterleaved<together, joined, false>(table, streams + index, readableEnd);
   }

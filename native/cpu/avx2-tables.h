@@ -10,7 +10,7 @@ namespace swarm::avx2 {
 /** Any table, in memory. Single loads: the gather instructions take longer, and far longer where their leak is mended. */
 template <unsigned probabilityBits>
 struct MemoryTable {
-  static constexpr bool isInRegisters = false;
+  static constexpr size_t streamsTogether = streamsAtOnce;
   static constexpr unsigned bits = probabilityBits;
   const uint32_t* entries;
 
@@ -68,7 +68,7 @@ struct MemoryTable {
  * Only 16 entries fit; a row that meets another one is decoded with the table in memory.
  */
 struct RegisterTable {
-  static constexpr bool isInRegisters = true;
+  static constexpr size_t streamsTogether = 2;
   static constexpr unsigned bits = 11;
   static constexpr size_t entriesMax = 16;
   static constexpr int largeBuckets = 15;

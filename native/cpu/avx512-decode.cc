@@ -81,7 +81,6 @@ SWARM_AVX512_INLINE void refill(Stream& stream) {
  */
 template <unsigned bits>
 struct RegisterTable {
-  static constexpr bool isInRegisters = true;
   static constexpr size_t symbolsMax = 32;
   static constexpr unsigned bucketBits = bits - 6;
   static constexpr int rareStart = (1 << bits) - 64;
@@ -192,7 +191,6 @@ struct RegisterTable {
 /** Any table, in memory. Single loads: the gather instructions take longer, and far longer where their leak is mended. */
 template <unsigned bits>
 struct MemoryTable {
-  static constexpr bool isInRegisters = false;
   const uint32_t* entries;
 
   SWARM_AVX512_INLINE __m128i lookUpFour(const uint16_t* at) const {
@@ -215,6 +213,8 @@ struct MemoryTable {
   template <bool joined, size_t count>
   SWARM_AVX512_INLINE void decode(Stream* streams, Slots* slots) const {
     static_assert(!joined, "only tables in registers are worth joining at once");
+    const __m512i lowestBytes = _mm512_castsi256_si512(
+        _mm256_set_epi32(0x7C787470, 0x6C686460, 0x5C585450, 0x4C484440, 0x3C383430, 0x2C282420, 0x1C181410, 0x0C080400));
     // One after the other: what a row looks up was stored while the three before it were decoded.
 #pragma GCC unroll 4
     for (size_t index = 0; index < count; index++) {
@@ -226,7 +226,8 @@ struct MemoryTable {
       const __m512i offset = _mm512_and_si512(_mm512_shldi_epi16(upper, lower, 8), _mm512_set1_epi16(0xFFF));
       const __m512i scaled = _mm512_and_si512(upper, _mm512_set1_epi16(-16));
       const __m512i aboveSlot = _mm512_set1_epi16(static_cast<int16_t>(0xFFFFu << bits));
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(stream.symbols), _mm512_cvtepi16_epi8(lower));
+      const __m512i symbols = _mm512_permutex2var_epi8(low, lowestBytes, high);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(stream.symbols), _mm512_castsi512_si256(symbols));
       stream.symbols += laneCount;
       stream.states =
           advance(stream.states.upper, _mm512_and_si512(stream.states.lower, aboveSlot), scaled, offset);
@@ -305,10 +306,10 @@ SWARM_AVX512 void decodeInterleaved(const Table& shared, DecodeStream* streams, 
 /** Four together as far as the shortest goes, which is the last one, then what is left of each. */
 template <bool joined, class Table>
 SWARM_AVX512 void decodeWith(const Table& table, DecodeStream* streams, size_t count, const uint8_t* readableEnd) {
-  // With tables in memory the loads keep the processor busy, and summing up afterwards is as fast.
-  const bool isSummed = Table::isInRegisters && streams[0].isSummed;
+  // What is joined later is summed up later.
+  const bool isSummed = streams[0].isSummed && joined == (streams[0].elements != nullptr);
   if (count == streamsAtOnce && isSummed)
-    decodeInterleaved<streamsAtOnce, joined, Table::isInRegisters>(table, streams, readableEnd);
+    decodeInterleaved<streamsAtOnce, joined, true>(table, streams, readableEnd);
   else if (count == streamsAtOnce)
     decodeInterleaved<streamsAtOnce, joined, false>(table, streams, readableEnd);
   for (size_t index = 0; index < count; index++)
