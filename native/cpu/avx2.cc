@@ -25,8 +25,8 @@ SWARM_AVX2 void join(Element element, const uint8_t* const* planes, const size_t
 
 }  // namespace avx2
 
-const Kernels avx2Kernels = {avx2::split,       avx2::join,        avx2::decodeRows, avx2::encodeRows,
-                             decodeFixedScalar, encodeFixedScalar, updateCrc};
+const Kernels avx2Kernels = {avx2::split,       avx2::join, avx2::decodeRows,  avx2::encodeRows,
+                             avx2::decodeFixed, nullptr,    avx2::encodeFixed, updateCrc};
 
 }  // namespace swarm
 #endif

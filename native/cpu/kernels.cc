@@ -20,7 +20,7 @@ void decodeNoRows(const DecodeTable&, DecodeStream*, size_t, const uint8_t*) {}
 
 }  // namespace
 
-const Kernels scalarKernels = {split, join, decodeNoRows, encodeRowsScalar, decodeFixedScalar, encodeFixedScalar,
+const Kernels scalarKernels = {split, join, decodeNoRows, encodeRowsScalar, decodeFixedScalar, nullptr, encodeFixedScalar,
                                updateCrc};
 
 bool isAvailable(CodePath path) {

@@ -189,6 +189,7 @@ int main() {
     checksums();
     planesAreInverse();
     allProbabilityBits();
+    fixedKernelsAgree();
     roundTrips();
     storedPlanesInOrder();
     damageOnePath();
