@@ -69,16 +69,18 @@ struct GroupDecoder {
     refused = _mm256_setzero_si256();
   }
 
-  /** Those of the symbols from `first` on that are `used`, to `out`; false if they have more escapes than are left. */
-  SWARM_AVX2_INLINE bool decode(size_t first, uint32_t used, uint8_t* out) {
-    uint32_t escaped = used;
+  /**
+   * The symbols from `first` on to `out`; false if they have more escapes than are left. Behind the block's last symbol the
+   * codes are 0, which stands for the first entry.
+   */
+  SWARM_AVX2_INLINE bool decode(size_t first, uint8_t* out) {
+    uint32_t escaped = UINT32_MAX;
     __m256i negatives = _mm256_setzero_si256();
 #pragma GCC unroll 4
     for (unsigned below = 1; below <= codeBits; below++) {
       const size_t plane = codeBits - below;
       uint32_t own;
       std::memcpy(&own, bits[plane] + first / 8, sizeof own);
-      own &= used;
       escaped &= own;
       negatives = _mm256_add_epi8(_mm256_add_epi8(negatives, negatives), spreadBits(own));
     }
@@ -123,11 +125,11 @@ SWARM_AVX2 Status decodeBlock(const FixedTable& table, const FixedBlock& block, 
   const size_t size = block.size;
   size_t first = 0;
   for (; first + groupSymbols <= size; first += groupSymbols)
-    if (!decoder.decode(first, UINT32_MAX, symbols + first)) return Status::escapes;
+    if (!decoder.decode(first, symbols + first)) return Status::escapes;
   if (first < size) {
     const size_t count = size - first;
     alignas(32) uint8_t last[groupSymbols];
-    if (!decoder.decode(first, (uint32_t{1} << count) - 1, last)) return Status::escapes;
+    if (!decoder.decode(first, last)) return Status::escapes;
     std::memcpy(symbols + first, last, count);
   }
   return decoder.finish();

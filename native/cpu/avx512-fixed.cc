@@ -42,9 +42,12 @@ struct GroupDecoder {
     refused = _mm512_setzero_si512();
   }
 
-  /** Those of the symbols from `first` on that are `used`; false if they have more escapes than are left. */
-  SWARM_AVX512_INLINE bool decode(size_t first, uint64_t used, __m512i& symbols) {
-    uint64_t escaped = used;
+  /**
+   * The symbols from `first` on; false if they have more escapes than are left. Behind the block's last symbol the codes are 0,
+   * which stands for the first entry.
+   */
+  SWARM_AVX512_INLINE bool decode(size_t first, __m512i& symbols) {
+    uint64_t escaped = UINT64_MAX;
     __m512i codes = _mm512_setzero_si512();
 #pragma GCC unroll 4
     for (unsigned plane = 0; plane < codeBits; plane++) {
@@ -55,7 +58,7 @@ struct GroupDecoder {
     }
     const auto count = static_cast<size_t>(_mm_popcnt_u64(escaped));
     if (count > escapesLeft) return false;
-    refused = _mm512_or_si512(refused, _mm512_maskz_shuffle_epi8(used, refusals, codes));
+    refused = _mm512_or_si512(refused, _mm512_shuffle_epi8(refusals, codes));
     // What a mask leaves out is not accessed, so that the last escapes may end anywhere.
     const __m512i next = _mm512_maskz_loadu_epi8(lowestBits(count), escapes);
     symbols = _mm512_mask_expand_epi8(_mm512_shuffle_epi8(entries, codes), escaped, next);
@@ -77,13 +80,12 @@ SWARM_AVX512 Status decodeBlock(const FixedTable& table, const FixedBlock& block
   const size_t size = block.size;
   size_t first = 0;
   for (; first + groupSymbols <= size; first += groupSymbols) {
-    if (!decoder.decode(first, UINT64_MAX, group)) return Status::escapes;
+    if (!decoder.decode(first, group)) return Status::escapes;
     _mm512_storeu_si512(symbols + first, group);
   }
   if (first < size) {
-    const uint64_t used = lowestBits(size - first);
-    if (!decoder.decode(first, used, group)) return Status::escapes;
-    _mm512_mask_storeu_epi8(symbols + first, used, group);
+    if (!decoder.decode(first, group)) return Status::escapes;
+    _mm512_mask_storeu_epi8(symbols + first, lowestBits(size - first), group);
   }
   return decoder.finish();
 }
@@ -120,7 +122,7 @@ SWARM_AVX512 Status joinBlock(const FixedTable& table, const FixedBlock& block, 
   uint8_t* const elements = join.elements;
   size_t first = 0;
   for (; first + groupSymbols <= size; first += groupSymbols) {
-    if (!decoder.decode(first, UINT64_MAX, group)) return Status::escapes;
+    if (!decoder.decode(first, group)) return Status::escapes;
     const Elements joined = joinBytes(group, _mm512_loadu_si512(lowPlane + first));
     _mm512_storeu_si512(elements + 2 * first, joined.first);
     _mm512_storeu_si512(elements + 2 * first + 64, joined.second);
@@ -130,7 +132,7 @@ SWARM_AVX512 Status joinBlock(const FixedTable& table, const FixedBlock& block, 
   uint32_t crc = crcOf(fold(sum0, factorsOf(nearFold), sum1));
   if (first < size) {
     const size_t count = size - first;
-    if (!decoder.decode(first, lowestBits(count), group)) return Status::escapes;
+    if (!decoder.decode(first, group)) return Status::escapes;
     alignas(64) uint8_t symbols[groupSymbols];
     _mm512_store_si512(symbols, group);
     plane_loops::join16<true, 1, 1>(symbols, lowPlane + first, count, elements + 2 * first);

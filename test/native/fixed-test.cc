@@ -61,9 +61,9 @@ Bytes symbolsFor(size_t entries, size_t size, uint32_t rare) {
   Bytes symbols(size);
   for (uint8_t& symbol : symbols) {
     const bool isEscape = rare != 0 && ((chance.next() >> 8 & 255) < rare || &symbol == &symbols.back());
-    // Entries with the highest bit set and not; escapes all over the rest.
+    // Entries are odd, or even with the highest bits set; escapes are even, with 0, which the unused part of a table holds.
     const auto entry = static_cast<uint32_t>(chance.next() % entries);
-    symbol = static_cast<uint8_t>(isEscape ? 16 + chance.next() % 176 : entry % 2 == 0 ? 240 + entry : entry);
+    symbol = static_cast<uint8_t>(isEscape ? chance.next() % 96 * 2 : entry % 2 == 0 ? 240 + entry : entry);
   }
   return symbols;
 }
