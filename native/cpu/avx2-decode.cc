@@ -36,8 +36,10 @@ SWARM_AVX2 void decodeInterleaved(const Table& table, DecodeStream* streams, con
     if (isNear) break;
     table.template decode<joined, count>(local, slots, target, stride);
     target.symbols += laneCount;
-    target.lowPlane += laneCount;
-    target.elements += 2 * laneCount;
+    if (joined) {
+      target.lowPlane += laneCount;
+      target.elements += 2 * laneCount;
+    }
     if (!summed || row < sumDelayRows) continue;
 #pragma GCC unroll 4
     for (size_t index = 0; index < count; index++)

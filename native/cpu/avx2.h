@@ -14,6 +14,8 @@ namespace swarm::avx2 {
 
 void decodeRows(const DecodeTable& table, DecodeStream* streams, size_t count, const uint8_t* readableEnd);
 void encodeRows(const EncodeTable& table, EncodeStream* streams, size_t count);
+Status decodeFixed(const FixedTable& table, const FixedBlock& block, uint8_t* symbols);
+size_t encodeFixed(const FixedTable& table, const std::array<uint8_t, 256>& codes, const FixedTarget& target);
 
 /** Position 8 m + i: which lane gets the word i, or which word the lane i gets, for the lanes whose bit is set in m. */
 using LaneOrders = std::array<std::array<uint8_t, 8>, 256>;

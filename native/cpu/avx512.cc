@@ -3,7 +3,7 @@
 
 #if defined(__x86_64__)
 
-#include "cpu/crc32c.h"
+#include "cpu/avx512-crc.h"
 #include "cpu/planes.h"
 
 namespace swarm {
@@ -13,28 +13,6 @@ namespace avx512 {
 namespace {
 
 constexpr size_t foldBytes = 256;
-
-/** For moving a 128-bit value `bytes` bytes on: x^(8 bytes + 63) for its first half, x^(8 bytes - 1) for its second. */
-struct Fold {
-  uint64_t first;
-  uint64_t second;
-};
-
-constexpr Fold makeFold(size_t bytes) {
-  return {uint64_t{crcPower(8 * bytes + 63)} << 32, uint64_t{crcPower(8 * bytes - 1)} << 32};
-}
-
-SWARM_AVX512_INLINE __m512i fold(__m512i value, __m512i factors, __m512i next) {
-  const __m512i first = _mm512_clmulepi64_epi128(value, factors, 0x00);
-  const __m512i second = _mm512_clmulepi64_epi128(value, factors, 0x11);
-  return _mm512_ternarylogic_epi64(first, second, next, 0x96);
-}
-
-SWARM_AVX512_INLINE __m512i factorsOf(const Fold& factors) {
-  return _mm512_broadcast_i32x4(
-      _mm_set_epi64x(static_cast<long long>(factors.second), static_cast<long long>(factors.first)));
-}
-
 
 /** 64 elements at a time: two permutations take the upper and the lower bytes of both registers. */
 template <bool rotated>
@@ -129,15 +107,14 @@ SWARM_AVX512 uint32_t updateCrc(uint32_t crc, const uint8_t* data, size_t size) 
   sum1 = fold(sum0, nearFactors, sum1);
   sum2 = fold(sum1, nearFactors, sum2);
   sum3 = fold(sum2, nearFactors, sum3);
-  alignas(64) uint8_t rest[64];
-  _mm512_store_si512(rest, sum3);
-  return swarm::updateCrc(swarm::updateCrc(0, rest, sizeof rest), data, size);
+  return swarm::updateCrc(crcOf(sum3), data, size);
 }
 
 }  // namespace avx512
 
-const Kernels avx512Kernels = {avx512::split,     avx512::join,      avx512::decodeRows, avx512::encodeRows,
-                               decodeFixedScalar, encodeFixedScalar, avx512::findNew, avx512::updateCrc};
+const Kernels avx512Kernels = {avx512::split,       avx512::join,      avx512::decodeRows,
+                               avx512::encodeRows,  avx512::decodeFixed, avx512::joinFixed,
+                               avx512::encodeFixed, avx512::findNew,   avx512::updateCrc};
 
 }  // namespace swarm
 #endif

@@ -16,6 +16,9 @@ namespace swarm::avx512 {
 
 void decodeRows(const DecodeTable& table, DecodeStream* streams, size_t count, const uint8_t* readableEnd);
 void encodeRows(const EncodeTable& table, EncodeStream* streams, size_t count);
+Status decodeFixed(const FixedTable& table, const FixedBlock& block, uint8_t* symbols);
+Status joinFixed(const FixedTable& table, const FixedBlock& block, const SymbolUse& join);
+size_t encodeFixed(const FixedTable& table, const std::array<uint8_t, 256>& codes, const FixedTarget& target);
 uint32_t updateCrc(uint32_t crc, const uint8_t* data, size_t size);
 
 }  // namespace swarm::avx512

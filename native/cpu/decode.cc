@@ -24,8 +24,8 @@ void prepare(const SegmentPlan& segment, SegmentDecoder& decoder) {
 }
 
 /**
- * Decodes `count` elements from the start of stream `firstStream` on to `elements`. `scratch` holds a block of every plane.
- * `crc` is continued.
+ * Decodes `count` elements from the start of stream `firstStream` on to `elements`: as many streams as the segment's blocks
+ * have. `scratch` holds a block of every plane. `crc` is continued.
  */
 Status decodeBlock(const Kernels& kernels, const SegmentPlan& segment, const SegmentDecoder& decoder,
                    size_t firstStream, size_t count, uint8_t* scratch, uint8_t* elements, uint32_t& crc) {
@@ -35,6 +35,10 @@ Status decodeBlock(const Kernels& kernels, const SegmentPlan& segment, const Seg
       segment.planes[1].mode == PlaneMode::raw)
     return decodeStreams(kernels, decoder.tables[0], segment.planes[0], firstStream, scratch, count,
                          {segment.planes[1].data + first, elements, &crc});
+  if (segment.element == Element::bf16 && codeBitsOf(segment.planes[0].mode) != 0 &&
+      segment.planes[1].mode == PlaneMode::raw && kernels.joinFixed != nullptr)
+    return kernels.joinFixed(decoder.fixedTables[0], fixedBlock(segment.planes[0], firstStream, count),
+                             {segment.planes[1].data + first, elements, &crc});
   // A single plane needs no joining: its symbols are the raw bytes.
   if (segment.planeCount == 1 && segment.planes[0].mode == PlaneMode::rans)
     return decodeStreams(kernels, decoder.tables[0], segment.planes[0], firstStream, elements, count,
@@ -50,13 +54,20 @@ Status decodeBlock(const Kernels& kernels, const SegmentPlan& segment, const Seg
     const Status status =
         plane.mode == PlaneMode::rans
             ? decodeStreams(kernels, decoder.tables[index], plane, firstStream, target, count, {})
-            : decodeFixedStreams(kernels, decoder.fixedTables[index], plane, firstStream, target, count);
+            : kernels.decodeFixed(decoder.fixedTables[index], fixedBlock(plane, firstStream, count), target);
     if (status != Status::ok) return status;
     planes[index] = target;
   }
   kernels.joinPlanes(segment.element, planes, decoder.steps.data(), count, elements);
   crc = kernels.updateCrc(crc, elements, count * elementWidth(segment.element));
   return Status::ok;
+}
+
+/** Streams of a block. RANS streams take less time together than one by one; FIX planes are decoded stream by stream. */
+size_t blockStreams(const SegmentPlan& segment) {
+  for (size_t index = 0; index < segment.planeCount; index++)
+    if (codeBitsOf(segment.planes[index].mode) != 0) return 1;
+  return streamsAtOnce;
 }
 
 /** Block by block, so that what is joined and summed still lies in the nearest caches. `crc` is continued over the segment. */
@@ -67,7 +78,7 @@ Status decodeSegment(const Kernels& kernels, const SegmentPlan& segment, Segment
   std::memcpy(raw, segment.head, segment.phase);
   crc = kernels.updateCrc(crc, raw, segment.phase);
   uint8_t* const elements = raw + segment.phase;
-  const size_t block = blockSymbols(streamBitsOf(segment.element));
+  const size_t block = blockStreams(segment) << streamBitsOf(segment.element);
   for (size_t first = 0; first < segment.elements; first += block) {
     const size_t count = std::min(block, segment.elements - first);
     const size_t firstStream = first >> streamBitsOf(segment.element);

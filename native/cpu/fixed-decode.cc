@@ -1,9 +1,7 @@
-// Decoder of FIX planes: the scalar reference, and the walk over a plane's streams.
+// Decoder of FIX planes: the scalar reference, and what a kernel needs to know of a plane and its streams.
 #include "cpu/fixed.h"
 
 #include <algorithm>
-
-#include "cpu/kernels.h"
 
 namespace swarm {
 
@@ -98,21 +96,13 @@ FixedTable makeFixedTable(const PlanePlan& plane) {
   return table;
 }
 
-Status decodeFixedStreams(const Kernels& kernels, const FixedTable& table, const PlanePlan& plane, size_t firstStream,
-                          uint8_t* symbols, size_t size) {
-  const size_t streamSymbols = size_t{1} << plane.streamBits;
-  size_t start = firstStream == 0 ? 0 : load32(plane.streamEnds + 4 * (firstStream - 1));
-  for (size_t done = 0; done < size; done += streamSymbols) {
-    const size_t stream = firstStream + (done >> plane.streamBits);
-    const size_t end = load32(plane.streamEnds + 4 * stream);
-    FixedBlock block{{}, plane.escapes + start, end - start, plane.dataEnd, std::min(streamSymbols, size - done)};
-    for (size_t bit = 0; bit < table.codeBits; bit++)
-      block.bits[bit] = plane.bits + bit * plane.bitPlaneBytes + (stream << plane.streamBits) / 8;
-    const Status status = kernels.decodeFixed(table, block, symbols + done);
-    if (status != Status::ok) return status;
-    start = end;
-  }
-  return Status::ok;
+FixedBlock fixedBlock(const PlanePlan& plane, size_t stream, size_t size) {
+  const size_t start = stream == 0 ? 0 : load32(plane.streamEnds + 4 * (stream - 1));
+  const size_t end = load32(plane.streamEnds + 4 * stream);
+  FixedBlock block{{}, plane.escapes + start, end - start, plane.dataEnd, size};
+  for (size_t bit = 0; bit < codeBitsOf(plane.mode); bit++)
+    block.bits[bit] = plane.bits + bit * plane.bitPlaneBytes + (stream << plane.streamBits) / 8;
+  return block;
 }
 
 }  // namespace swarm

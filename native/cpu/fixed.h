@@ -7,6 +7,7 @@
 
 namespace swarm {
 
+struct SymbolUse;
 struct Kernels;
 
 /** The symbols of one stream as they are coded. Streams start at multiples of 16,384 symbols. */
@@ -49,9 +50,8 @@ size_t encodeFixedPlane(const Kernels& kernels, const uint8_t* symbols, size_t s
 /** The table of a plane whose plan parseSegments approved. */
 FixedTable makeFixedTable(const PlanePlan& plane);
 
-/** Decodes `size` symbols from the start of stream `firstStream` on, whole streams but for the last of the plane. */
-Status decodeFixedStreams(const Kernels& kernels, const FixedTable& table, const PlanePlan& plane, size_t firstStream,
-                          uint8_t* symbols, size_t size);
+/** The codes of the `size` symbols of stream `stream`. */
+FixedBlock fixedBlock(const PlanePlan& plane, size_t stream, size_t size);
 
 /** The scalar references; see Kernels. */
 Status decodeFixedScalar(const FixedTable& table, const FixedBlock& block, uint8_t* symbols);

@@ -20,8 +20,8 @@ void decodeNoRows(const DecodeTable&, DecodeStream*, size_t, const uint8_t*) {}
 
 }  // namespace
 
-const Kernels scalarKernels = {split, join, decodeNoRows, encodeRowsScalar, decodeFixedScalar, encodeFixedScalar,
-                               findNewScalar, updateCrc};
+const Kernels scalarKernels = {split,   join,  decodeNoRows, encodeRowsScalar, decodeFixedScalar,
+                               nullptr, encodeFixedScalar, findNewScalar, updateCrc};
 
 bool isAvailable(CodePath path) {
   switch (path) {

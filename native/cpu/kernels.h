@@ -27,9 +27,16 @@ struct Kernels {
 
   /**
    * Decodes a block of a FIX plane to exactly block.size bytes at `symbols`. Its codes must hold block.escapeCount escapes,
-   * else `escapes`, and no code that stands for nothing, else `code`; the first is found before any escape is read.
+   * else `escapes`, and no code that stands for nothing, else `code`; where both are broken, `escapes`. Escapes that the block
+   * does not have are not read.
    */
   Status (*decodeFixed)(const FixedTable& table, const FixedBlock& block, uint8_t* symbols);
+
+  /**
+   * decodeFixed, joinPlanes and updateCrc of bf16 elements in one: the symbols stay in registers. Null where a path does them
+   * one after the other.
+   */
+  Status (*joinFixed)(const FixedTable& table, const FixedBlock& block, const SymbolUse& join);
 
   /** Writes the codes of a block and its escapes; returns how many. `codes` are those of makeFixedCodes. */
   size_t (*encodeFixed)(const FixedTable& table, const std::array<uint8_t, 256>& codes, const FixedTarget& target);

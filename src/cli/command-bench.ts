@@ -3,6 +3,7 @@
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import type { Command } from 'commander'
 import { BENCH_REPETITIONS, BENCH_SAMPLE_BYTES, type BenchRow, benchCodec } from '../node/bench-codec.ts'
+import type { ScalingRow } from '../node/bench-scaling.ts'
 import { makeContext } from './context.ts'
 
 export function addBenchCommand(program: Command): void {
@@ -28,6 +29,10 @@ export function addBenchCommand(program: Command): void {
         output.line({ type: 'row', ...row })
         output.print(describeRow(row))
       },
+      scaled(row) {
+        output.line({ type: 'scaling', ...row })
+        output.print(describeScaling(row))
+      },
       skipped(path, reason) {
         output.line({ type: 'skipped', path, reason })
         output.print(`${path}: not measured, ${reason}`)
@@ -41,9 +46,15 @@ function describeRow(row: BenchRow): string {
   const speed = (median: number, [slowest, fastest]: readonly [number, number]): string =>
     `${median.toFixed(2)} (${slowest.toFixed(2)}-${fastest.toFixed(2)})`.padEnd(20)
   const share = row.entropyShare === null ? '' : `  ${(row.entropyShare * 100).toFixed(1)} % of order 0`
-  const name = `${row.element.padEnd(15)} ${row.path.padEnd(8)} ${row.threads} thread${row.threads === 1 ? ' ' : 's'}`
+  const name = `${row.element.padEnd(15)} ${row.path.padEnd(8)} ${row.codec.padEnd(8)} ${row.threads} thread${row.threads === 1 ? ' ' : 's'}`
   return (
     `${name}  ratio ${row.ratio.toFixed(3).padEnd(7)} encode ${speed(row.encodeGBps, row.encodeSpread)}` +
     ` decode ${speed(row.decodeGBps, row.decodeSpread)}${share}`
   )
+}
+
+function describeScaling({ path, codec, threads, encode, decode }: ScalingRow): string {
+  const times = (ratio: number): string => `${ratio.toFixed(2)} times`
+  const gain = codec === null ? times(encode) : `encode ${times(encode)}, decode ${times(decode)}`
+  return `${threads} threads against one, ${path}${codec === null ? '' : ` ${codec}`}: ${gain}`
 }

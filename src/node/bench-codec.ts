@@ -2,16 +2,19 @@
 // slows down slows all of them; every row's result is compared with what went in.
 
 import { invariant, SwarmError } from '../base/errors.ts'
-import type { Codec } from '../codec/codec.ts'
+import type { Codec, CodecChoice } from '../codec/codec.ts'
 import { codecThreadCount } from '../codec/cpu-quota.ts'
 import { availableCodecPaths, openNativeCodec } from '../codec/native-codec.ts'
-import { type Contender, copy, lz4, openLz4, zstd } from './bench-rivals.ts'
+import { type Contender, copy, lz4, openLz4, touchedBuffer, zstd } from './bench-rivals.ts'
 import { type BenchSample, makeBenchSamples } from './bench-samples.ts'
+import { median, openMachineScaling, type ScalingRow } from './bench-scaling.ts'
 
 export interface BenchRow {
   readonly path: string
+  /** What the encoder made: a codec of chunks, `zstd` or `lz4` without a chunk around it, or `none`. */
+  readonly codec: string
   readonly element: string
-  /** Raw bytes of one repetition. */
+  /** Raw bytes of a sample, which is one chunk. */
   readonly bytes: number
   readonly ratio: number
   /** Raw bytes, 10^9 per second, median of the repetitions. */
@@ -21,6 +24,9 @@ export interface BenchRow {
   /** What the fastest and the slowest repetition reached. */
   readonly encodeSpread: readonly [number, number]
   readonly decodeSpread: readonly [number, number]
+  /** Raw bytes, 10^9 per second of processor time, of all repetitions together; null where the system counted none. */
+  readonly encodeCpuGBps: number | null
+  readonly decodeCpuGBps: number | null
   readonly repetitions: number
   /** Order-0 entropy of the planes of each MiB, as a share of the encoded size; null for what does not code planes. */
   readonly entropyShare: number | null
@@ -29,7 +35,12 @@ export interface BenchRow {
 interface Measured {
   readonly encodeGBps: number[]
   readonly decodeGBps: number[]
+  encodeCpuMicros: number
+  decodeCpuMicros: number
+  /** Of all repetitions. */
+  rawBytes: number
   encodedBytes: number
+  codec: string
 }
 
 export interface BenchInit {
@@ -38,6 +49,8 @@ export interface BenchInit {
   readonly repetitions: number
   /** Called with each row when all are measured. */
   readonly found: (row: BenchRow) => void
+  /** Called after them, where there is more than one thread, for each codec of bf16 chunks and for the machine itself. */
+  readonly scaled: (row: ScalingRow) => void
   /** Called before them for each rival that this machine does not have. */
   readonly skipped: (path: string, reason: string) => void
   readonly signal: AbortSignal
@@ -49,55 +62,99 @@ export const BENCH_REPETITIONS = 7
 const ZSTD_LEVEL = 3
 /** zstd -19 takes seconds for a MiB: once, and of a part. */
 const SLOW_ZSTD_BYTES = 1024 * 1024
-/** Chunks under way for each thread, where more than one thread is measured. */
+/** Chunks of bf16 under way for each thread, so that none waits for the next; as many whether it is one thread or all. */
 const CHUNKS_PER_THREAD = 2
 const SEGMENT_BYTES = 1024 * 1024
 
 /** Throws `integrity` when a result is wrong. */
-export async function benchCodec({ sampleBytes, repetitions, found, skipped, signal }: BenchInit): Promise<void> {
+export async function benchCodec(init: BenchInit): Promise<void> {
   const lz4Library = openLz4()
-  if (lz4Library === undefined) skipped('lz4', 'there is no lz4 library here (liblz4.so.1)')
-  const samples = await makeBenchSamples(sampleBytes)
-  const paths = availableCodecPaths()
-  const codecs = paths.map((path) => openNativeCodec({ threads: 1, path }))
+  if (lz4Library === undefined) init.skipped('lz4', 'there is no lz4 library here (liblz4.so.1)')
+  const samples = await makeBenchSamples(init.sampleBytes)
+  const codecs = availableCodecPaths().map((path) => openNativeCodec({ threads: 1, path }))
   const threads = codecThreadCount()
   const all = openNativeCodec({ threads })
+  const machine = threads > 1 ? await openMachineScaling(threads, init.sampleBytes, CHUNKS_PER_THREAD) : undefined
+  const { repetitions } = init
   try {
     const contenders = samples.flatMap((sample) => [
-      ...codecs.map((codec) => native(codec, sample, 1, repetitions)),
-      ...(threads > 1 && sample.element === 'bf16'
-        ? [native(all, sample, threads * CHUNKS_PER_THREAD, repetitions)]
-        : []),
+      ...(sample.element === 'bf16' ? ownOfBf16(threads > 1 ? [...codecs, all] : codecs, sample, repetitions) : []),
+      ...(sample.element === 'bf16' ? [] : codecs.map((codec) => native(codec, 'auto', sample, 1, repetitions))),
       zstd(sample, 1, repetitions),
       zstd(sample, ZSTD_LEVEL, repetitions),
       zstd({ ...sample, raw: partOf(sample.raw) }, 19, 1),
       ...(lz4Library === undefined ? [] : [lz4(lz4Library, sample, repetitions)]),
       copy(sample, repetitions),
     ])
-    const results = contenders.map((): Measured => ({ encodeGBps: [], decodeGBps: [], encodedBytes: 0 }))
-    for (let repetition = 0; repetition < repetitions; repetition++) {
-      for (const [index, contender] of contenders.entries()) {
-        signal.throwIfAborted()
-        const result = results[index]
-        if (result !== undefined && repetition < contender.repetitions) await measure(contender, result)
-      }
-    }
-    for (const [index, contender] of contenders.entries()) {
-      const result = results[index]
-      if (result !== undefined) found(toRow(contender, result))
-    }
+    const rows = await measureInTurns(contenders, init, () => machine?.measure())
+    for (const row of rows) init.found(row)
+    for (const row of [...compareThreads(rows), ...(machine?.rows() ?? [])]) init.scaled(row)
   } finally {
     await Promise.all([...codecs, all].map((codec) => codec.close()))
+    await machine?.close()
   }
+}
+
+async function measureInTurns(
+  contenders: readonly Contender[],
+  { repetitions, signal }: BenchInit,
+  measureMachine: () => Promise<void> | undefined,
+): Promise<BenchRow[]> {
+  const results = contenders.map((contender) => ({ contender, measured: noneMeasured() }))
+  for (let repetition = 0; repetition < repetitions; repetition++) {
+    for (const { contender, measured } of results) {
+      signal.throwIfAborted()
+      if (repetition < contender.repetitions) await measure(contender, measured)
+    }
+    await measureMachine()
+  }
+  return results.map(({ contender, measured }) => toRow(contender, measured))
+}
+
+function noneMeasured(): Measured {
+  return {
+    encodeGBps: [],
+    decodeGBps: [],
+    encodeCpuMicros: 0,
+    decodeCpuMicros: 0,
+    rawBytes: 0,
+    encodedBytes: 0,
+    codec: '',
+  }
+}
+
+/** Both profiles on each codec. */
+function ownOfBf16(codecs: readonly Codec[], sample: BenchSample, repetitions: number): Contender[] {
+  return (['auto', 'ans-fast'] as const).flatMap((choice) =>
+    codecs.map((codec) => native(codec, choice, sample, codec.status.threads * CHUNKS_PER_THREAD, repetitions)),
+  )
+}
+
+/** The rows of all threads against those of one on the same path. */
+function compareThreads(rows: readonly BenchRow[]): ScalingRow[] {
+  return rows.flatMap((row) => {
+    if (row.threads === 1) return []
+    const { path, codec, element, threads } = row
+    const one = rows.find(
+      (other) => other.threads === 1 && other.path === path && other.codec === codec && other.element === element,
+    )
+    invariant(one !== undefined, 'every path is measured with one thread')
+    const encode = row.encodeGBps / one.encodeGBps
+    return [{ path, codec, threads, encode, decode: row.decodeGBps / one.decodeGBps }]
+  })
 }
 
 async function measure(contender: Contender, result: Measured): Promise<void> {
   const { sample } = contender
+  const cpuBegun = cpuMicros()
   const begun = performance.now()
   const encoded = await contender.encode()
   const between = performance.now()
+  const cpuBetween = cpuMicros()
+  const decodeBegun = performance.now()
   const decoded = await contender.decode(encoded)
   const ended = performance.now()
+  const cpuEnded = cpuMicros()
   if (Buffer.compare(decoded.subarray(0, sample.raw.length), sample.raw) !== 0)
     throw new SwarmError('integrity', `${contender.path} decoded ${sample.element} to other bytes`, {
       blame: 'local',
@@ -105,23 +162,40 @@ async function measure(contender: Contender, result: Measured): Promise<void> {
     })
   const bytes = decoded.length
   result.encodeGBps.push(bytes / (between - begun) / 1e6)
-  result.decodeGBps.push(bytes / (ended - between) / 1e6)
+  result.decodeGBps.push(bytes / (ended - decodeBegun) / 1e6)
+  result.encodeCpuMicros += cpuBetween - cpuBegun
+  result.decodeCpuMicros += cpuEnded - cpuBetween
+  result.rawBytes += bytes
   result.encodedBytes = encoded.length
+  result.codec = contender.codecOf(encoded)
+}
+
+/** Of all threads of this process. */
+function cpuMicros(): number {
+  const { user, system } = process.cpuUsage()
+  return user + system
 }
 
 /** `copies` chunks at once; their raw bytes come back one after the other. */
-function native(codec: Codec, sample: BenchSample, copies: number, repetitions: number): Contender {
+function native(
+  codec: Codec,
+  choice: CodecChoice,
+  sample: BenchSample,
+  copies: number,
+  repetitions: number,
+): Contender {
   const { raw } = sample
-  const outs = Array.from({ length: copies }, () => new Uint8Array(codec.maxEncodedBytes(raw.length)))
-  const backs = new Uint8Array(raw.length * copies)
+  const outs = Array.from({ length: copies }, () => touchedBuffer(codec.maxEncodedBytes(raw.length)))
+  const backs = touchedBuffer(raw.length * copies)
   const { path, threads } = codec.status
-  const options = { codec: 'auto', element: sample.hint, zstdLevel: ZSTD_LEVEL } as const
+  const options = { codec: choice, element: sample.hint, zstdLevel: ZSTD_LEVEL } as const
   return {
     path,
     sample,
     threads,
     repetitions,
     codesPlanes: sample.element !== 'text',
+    codecOf: (encoded) => codec.inspect(encoded).codec,
     async encode() {
       const sizes = await Promise.all(outs.map((out) => codec.encode(raw, out, options)))
       const [out, size] = [outs[0], sizes[0]]
@@ -146,19 +220,20 @@ function partOf(raw: Uint8Array): Uint8Array {
 }
 
 function toRow({ path, sample, threads, repetitions, codesPlanes }: Contender, result: Measured): BenchRow {
-  const encode = result.encodeGBps.toSorted((a, b) => a - b)
-  const decode = result.decodeGBps.toSorted((a, b) => a - b)
-  const { encodedBytes } = result
+  const { encodeGBps: encode, decodeGBps: decode, encodedBytes, codec, rawBytes } = result
   return {
     path,
+    codec,
     element: sample.element,
     bytes: sample.raw.length,
     ratio: sample.raw.length / encodedBytes,
-    encodeGBps: encode[encode.length >> 1] ?? 0,
-    decodeGBps: decode[decode.length >> 1] ?? 0,
+    encodeGBps: median(encode),
+    decodeGBps: median(decode),
     threads,
-    encodeSpread: [encode[0] ?? 0, encode.at(-1) ?? 0],
-    decodeSpread: [decode[0] ?? 0, decode.at(-1) ?? 0],
+    encodeSpread: [Math.min(...encode), Math.max(...encode)],
+    decodeSpread: [Math.min(...decode), Math.max(...decode)],
+    encodeCpuGBps: result.encodeCpuMicros === 0 ? null : rawBytes / result.encodeCpuMicros / 1e3,
+    decodeCpuGBps: result.decodeCpuMicros === 0 ? null : rawBytes / result.decodeCpuMicros / 1e3,
     repetitions,
     entropyShare: codesPlanes ? entropyBytes(sample) / encodedBytes : null,
   }

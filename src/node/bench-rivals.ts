@@ -14,6 +14,8 @@ export interface Contender {
   readonly threads: number
   readonly repetitions: number
   readonly codesPlanes: boolean
+  /** Name of the codec that made `encoded`. */
+  codecOf(encoded: Uint8Array): string
   encode(): Promise<Uint8Array>
   decode(encoded: Uint8Array): Promise<Uint8Array>
 }
@@ -22,7 +24,7 @@ export function zstd(sample: BenchSample, level: number, repetitions: number): C
   const compress = promisify(zstdCompress)
   const decompress = promisify(zstdDecompress)
   const params = { [constants.ZSTD_c_compressionLevel]: level }
-  const common = { path: `zstd-${level}`, sample, threads: 1, repetitions, codesPlanes: false }
+  const common = { path: `zstd-${level}`, sample, threads: 1, repetitions, codesPlanes: false, codecOf: () => 'zstd' }
   // One chunk-sized buffer, so that the calls do not spend their time on growing the output.
   const chunkSize = sample.raw.length + 1024
   return {
@@ -30,6 +32,11 @@ export function zstd(sample: BenchSample, level: number, repetitions: number): C
     encode: () => compress(sample.raw, { params, chunkSize }),
     decode: (encoded) => decompress(encoded, { chunkSize }),
   }
+}
+
+/** Memory that the system has handed out: it does so page by page at the first write, which would count for the first repetition. */
+export function touchedBuffer(bytes: number): Uint8Array {
+  return new Uint8Array(bytes).fill(1)
 }
 
 /** Undefined where the system has no such library. */
@@ -41,14 +48,15 @@ export function openLz4(): NativeLz4 | undefined {
 export function lz4(library: NativeLz4, sample: BenchSample, repetitions: number): Contender {
   const { raw } = sample
   // The most that a block can need (LZ4_COMPRESSBOUND).
-  const out = new Uint8Array(raw.length + Math.floor(raw.length / 255) + 16)
-  const back = new Uint8Array(raw.length)
+  const out = touchedBuffer(raw.length + Math.floor(raw.length / 255) + 16)
+  const back = touchedBuffer(raw.length)
   return {
     path: 'lz4',
     sample,
     threads: 1,
     repetitions,
     codesPlanes: false,
+    codecOf: () => 'lz4',
     async encode() {
       const size = library.compress(raw, out)
       invariant(size > 0, 'lz4 compresses what fits its buffer')
@@ -62,11 +70,11 @@ export function lz4(library: NativeLz4, sample: BenchSample, repetitions: number
 }
 
 export function copy(sample: BenchSample, repetitions: number): Contender {
-  const [first, second] = [new Uint8Array(sample.raw.length), new Uint8Array(sample.raw.length)]
+  const [first, second] = [touchedBuffer(sample.raw.length), touchedBuffer(sample.raw.length)]
   const into = async (to: Uint8Array, from: Uint8Array): Promise<Uint8Array> => {
     to.set(from)
     return to
   }
-  const common = { path: 'memcpy', sample, threads: 1, repetitions, codesPlanes: false }
+  const common = { path: 'memcpy', sample, threads: 1, repetitions, codesPlanes: false, codecOf: () => 'none' }
   return { ...common, encode: () => into(first, sample.raw), decode: (encoded) => into(second, encoded) }
 }

@@ -6,36 +6,64 @@ static uint8_t firstDescriptor(const Bytes& chunk, size_t at) {
   return chunk[alignUp(headerBytes + 4) + segmentHeaderBytes + at];
 }
 
-/** A chunk of one RANS plane with `bits` probability bits, which the encoder need not be inclined to. */
-static Bytes chunkWithBits(const Bytes& raw, unsigned bits) {
-  Histogram histogram;
-  histogram.add(raw.data(), raw.size());
-  const Counts counts = histogram.counts();
-  const FrequencyTable table = makeFrequencyTable(counts, orderSymbols(counts), raw.size(), bits);
+/** What a plane's descriptor says of it, apart from where it is. */
+struct PlaneFacts {
+  PlaneMode mode;
+  unsigned probabilityBits;
+  size_t symbolCount;
+  size_t bytes;
+  size_t wordCount;
+};
+
+/** A chunk of bytes whose one plane `encode(out, capacity)` writes. */
+template <class Encode>
+static Bytes chunkOfPlane(const Bytes& raw, Encode encode) {
   const size_t start = alignUp(headerBytes + 4);
   Bytes chunk(maxEncodedBytes(raw.size()));
-  std::vector<uint16_t> scratch;
-  uint32_t wordCount = 0;
-  uint8_t* const segment = chunk.data() + start;
-  const size_t bytes = encodeRansPlane(kernelsOf(path), raw.data(), raw.size(), table, streamBitsOfBytes,
-                                       segment + segmentPrefixBytes, chunk.size() - start - segmentPrefixBytes, scratch,
-                                       wordCount);
-  check(bytes != 0, "a plane of other probability bits fits", bits);
-  chunk.resize(start + segmentPrefixBytes + bytes);
-  chunk.resize(alignUp(chunk.size()));
+  uint8_t* const plane = chunk.data() + start + segmentPrefixBytes;
+  const PlaneFacts facts = encode(plane, chunk.size() - start - segmentPrefixBytes);
+  check(facts.bytes != 0, "the plane fits");
+  chunk.resize(alignUp(start + segmentPrefixBytes + facts.bytes));
   store32(chunk.data() + headerBytes, static_cast<uint32_t>(chunk.size()));
   chunk[start + segment_at::element] = static_cast<uint8_t>(Element::bytes);
   uint8_t* const descriptor = chunk.data() + start + segmentHeaderBytes;
-  descriptor[plane_at::mode] = static_cast<uint8_t>(PlaneMode::rans);
-  descriptor[plane_at::symbol] = static_cast<uint8_t>(bits);
-  store16(descriptor + plane_at::symbolCount, static_cast<uint16_t>(table.symbolCount));
+  descriptor[plane_at::mode] = static_cast<uint8_t>(facts.mode);
+  descriptor[plane_at::symbol] = static_cast<uint8_t>(facts.probabilityBits);
+  store16(descriptor + plane_at::symbolCount, static_cast<uint16_t>(facts.symbolCount));
   store32(descriptor + plane_at::offset, segmentPrefixBytes);
-  store32(descriptor + plane_at::bytes, static_cast<uint32_t>(bytes));
-  store32(descriptor + plane_at::wordCount, wordCount);
+  store32(descriptor + plane_at::bytes, static_cast<uint32_t>(facts.bytes));
+  store32(descriptor + plane_at::wordCount, static_cast<uint32_t>(facts.wordCount));
+  std::fill(plane + facts.bytes, chunk.data() + chunk.size(), uint8_t{0});
   writeHeader({ChunkCodec::ans, encoderVersion, 0, Element::bytes, static_cast<uint32_t>(raw.size()),
                static_cast<uint32_t>(chunk.size()), crc32c(0, {raw.data(), raw.size()})},
               chunk.data());
   return chunk;
+}
+
+/** A chunk of one RANS plane with `bits` probability bits, which the encoder need not be inclined to. */
+static Bytes chunkWithBits(const Bytes& raw, unsigned bits) {
+  return chunkOfPlane(raw, [&](uint8_t* out, size_t capacity) {
+    Histogram histogram;
+    histogram.add(raw.data(), raw.size());
+    const Counts counts = histogram.counts();
+    const FrequencyTable table = makeFrequencyTable(counts, orderSymbols(counts), raw.size(), bits);
+    std::vector<uint16_t> scratch;
+    uint32_t wordCount = 0;
+    const size_t bytes = encodeRansPlane(kernelsOf(path), raw.data(), raw.size(), table, streamBitsOfBytes, out, capacity,
+                                         scratch, wordCount);
+    return PlaneFacts{PlaneMode::rans, bits, table.symbolCount, bytes, wordCount};
+  });
+}
+
+/** A chunk of one FIX3E plane whose table has one entry: no encoder makes such, as others would be worth their place. */
+static Bytes chunkWithOneEntry(const Bytes& raw, uint8_t entry) {
+  return chunkOfPlane(raw, [&](uint8_t* out, size_t capacity) {
+    const FixedTable table = {3, 1, {entry}};
+    const size_t escapeCount = raw.size() - static_cast<size_t>(std::count(raw.begin(), raw.end(), entry));
+    const size_t bytes = encodeFixedPlane(kernelsOf(path), raw.data(), raw.size(), table, escapeCount, streamBitsOfBytes, out,
+                                          capacity);
+    return PlaneFacts{PlaneMode::fix3e, 0, table.symbolCount, bytes, escapeCount};
+  });
 }
 
 /** Most symbols are one of 13, each as often as the others. */
@@ -57,19 +85,23 @@ static std::vector<Bytes> smallChunks() {
   Bytes rare = skewedBytes(4100, 6);
   for (size_t index = 0; index < 90; index++) rare[index * 45] = static_cast<uint8_t>(index);
   const Bytes few = skewedBytes(700, 1);
+  Bytes single = few;
+  std::replace(single.begin(), single.end(), uint8_t{101}, uint8_t{100});
+  single.back() = 102;
   std::vector<Bytes> chunks = {encodeOrDie(few, Element::bytes),
                                encodeOrDie(elementBytes(2401, 2, 2), Element::bf16),
                                encodeOrDie(zeroHigh, Element::fp16),
                                encodeOrDie(elementBytes(4003, 4, 3), Element::fp32),
                                encodeOrDie(rare, Element::bytes),
                                chunkWithBits(few, 10),
+                               chunkWithOneEntry(single, 100),
                                encodeOrDie(few, Element::bytes, Profile::fast),
                                encodeOrDie(evenBytes(901), Element::bytes, Profile::fast),
                                encodeOrDie(elementBytes(2403, 2, 2), Element::bf16, Profile::fast)};
   check(firstDescriptor(chunks[0], plane_at::symbol) == 11, "11 bits as a rule");
   check(firstDescriptor(chunks[4], plane_at::symbol) == 12, "12 bits for many rare symbols");
-  check(firstDescriptor(chunks[6], plane_at::mode) == 4 && firstDescriptor(chunks[8], plane_at::mode) == 4, "FIX3E");
-  check(firstDescriptor(chunks[7], plane_at::mode) == 5, "FIX4E");
+  check(firstDescriptor(chunks[7], plane_at::mode) == 4 && firstDescriptor(chunks[9], plane_at::mode) == 4, "FIX3E");
+  check(firstDescriptor(chunks[8], plane_at::mode) == 5, "FIX4E");
   for (const Bytes& chunk : chunks) {
     Exact raw{Bytes(load32(chunk.data() + header_at::rawBytes))};
     check(chunk[header_at::codec] == 1 && decodeExact(chunk, raw) == Status::ok, "undamaged");

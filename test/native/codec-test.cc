@@ -190,6 +190,7 @@ int main() {
     checksums();
     planesAreInverse();
     allProbabilityBits();
+    fixedKernelsAgree();
     roundTrips();
     storedPlanesInOrder();
     damageOnePath();

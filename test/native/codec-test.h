@@ -80,6 +80,9 @@ inline Status decodeExact(const Bytes& encoded, Exact& raw) {
   return decode(Exact(encoded).span(), {raw.data.get(), raw.size}, workspace());
 }
 
+/** The kernels of FIX planes of the path under test do as the scalar ones. */
+void fixedKernelsAgree();
+
 /** Damage of every kind, on the path under test. */
 void damageOnePath();
 

@@ -1,11 +1,12 @@
 // `swarm bench codec` on samples so small that its figures mean nothing: which rows there are, and what they hold.
 
 import assert from 'node:assert/strict'
-import { CODEC_PATHS } from '../../src/codec/codec.ts'
+import { codecThreadCount } from '../../src/codec/cpu-quota.ts'
 import { availableCodecPaths } from '../../src/codec/native-codec.ts'
 import { type BenchRow, benchCodec } from '../../src/node/bench-codec.ts'
 import { openLz4 } from '../../src/node/bench-rivals.ts'
 import { makeBenchSamples } from '../../src/node/bench-samples.ts'
+import type { ScalingRow } from '../../src/node/bench-scaling.ts'
 import { requires } from '../support/prerequisites.ts'
 
 const ELEMENTS = ['bf16', 'fp16', 'fp16-from-bf16', 'fp32', 'fp32-from-bf16', 'fp8', 'int8', 'text']
@@ -14,29 +15,52 @@ const SAMPLE_BYTES = 256 * 1024
 describe('bench codec', () => {
   it('measures every available path and rival on every kind of data', async () => {
     const rows: BenchRow[] = []
+    const scaled: ScalingRow[] = []
     const missing: string[] = []
     const { signal } = new AbortController()
     await benchCodec({
       sampleBytes: SAMPLE_BYTES,
       repetitions: 1,
       found: (row) => rows.push(row),
+      scaled: (row) => scaled.push(row),
       skipped: (path) => missing.push(path),
       signal,
     })
     const lz4 = openLz4() === undefined ? [] : ['lz4']
     assert.deepEqual(missing, lz4.length === 0 ? ['lz4'] : [])
     assert.ok(lz4.length > 0 || !requires('lz4'), 'SWARM_TEST_REQUIRE names lz4, but there is no lz4 library here')
-    const names = rows.filter(({ threads }) => threads === 1).map(({ path, element }) => `${path} ${element}`)
-    const paths = [...availableCodecPaths(), 'zstd-1', 'zstd-3', 'zstd-19', ...lz4, 'memcpy']
-    const expected = ELEMENTS.flatMap((element) => paths.map((path) => `${path} ${element}`))
+    const own = availableCodecPaths()
+    const rivals = ['zstd-1 zstd', 'zstd-3 zstd', 'zstd-19 zstd', ...lz4.map(() => 'lz4 lz4'), 'memcpy none']
+    const expected = ELEMENTS.flatMap((element) => [
+      ...own.map((path) => `${element} ${path} ${['fp8', 'int8', 'text'].includes(element) ? 'zstd' : 'ans'}`),
+      ...(element === 'bf16' ? own.map((path) => `bf16 ${path} ans-fast`) : []),
+      ...rivals.map((rival) => `${element} ${rival}`),
+    ])
+    const names = rows.filter(({ threads }) => threads === 1).map((row) => `${row.element} ${row.path} ${row.codec}`)
     assert.deepEqual(names.sort(), expected.sort())
+    const threads = codecThreadCount()
+    const machine = ['memcpy null', 'arithmetic null']
+    const gains = threads === 1 ? [] : [`${own[0]} ans`, `${own[0]} ans-fast`, ...machine]
+    assert.deepEqual(
+      scaled.map(({ path, codec }) => `${path} ${codec}`),
+      gains,
+    )
+    for (const row of scaled) assert.ok(row.threads === threads && row.encode > 0 && row.decode > 0)
     for (const row of rows) {
       assert.ok(row.encodeGBps > 0 && row.decodeGBps > 0 && row.bytes > 0)
-      assert.ok(row.entropyShare === null || (row.entropyShare > 0.9 && row.entropyShare < 1.1), `${row.entropyShare}`)
+      for (const perCpu of [row.encodeCpuGBps, row.decodeCpuGBps]) assert.ok(perCpu === null || perCpu > 0)
+      const [least, most] = row.codec === 'ans-fast' ? [0.8, 1] : [0.9, 1.1]
+      assert.ok(
+        row.entropyShare === null || (row.entropyShare > least && row.entropyShare < most),
+        `${row.entropyShare}`,
+      )
     }
-    const ownRows = rows.filter(({ path, element }) => CODEC_PATHS.some((own) => own === path) && element === 'bf16')
-    const ratios = new Set(ownRows.map(({ ratio }) => ratio))
-    assert.equal(ratios.size, 1, 'all paths make the same bytes')
+    for (const codec of ['ans', 'ans-fast']) {
+      const ratios = new Set(
+        rows.filter((row) => row.codec === codec && row.element === 'bf16').map(({ ratio }) => ratio),
+      )
+      assert.equal(ratios.size, 1, 'all paths make the same bytes')
+    }
   })
 
   it('measures lz4 as the library itself: one block, which it can read back', function () {
@@ -65,6 +89,7 @@ describe('bench codec', () => {
       sampleBytes: 64,
       repetitions: 1,
       found: () => assert.fail('no row'),
+      scaled: () => assert.fail('no row'),
       skipped: () => undefined,
       signal: AbortSignal.abort(reason),
     }
