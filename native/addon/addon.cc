@@ -3,7 +3,7 @@
 
 #include "addon/codec-pool.h"
 #include "addon/file-system.h"
-#include "addon/lz4-library.h"
+#include "addon/rival-libraries.h"
 #include "format/layout.h"
 
 namespace swarm {
@@ -49,6 +49,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("setModifiedTime", Napi::Function::New(env, setModifiedTime));
   exports.Set("syncFileSystem", Napi::Function::New(env, syncFileSystem));
   exports.Set("openLz4", Napi::Function::New(env, openLz4));
+  exports.Set("openZstd", Napi::Function::New(env, openZstd));
   exports.Set("CodecPool", CodecPool::define(env));
   return exports;
 }

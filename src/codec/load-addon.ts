@@ -49,11 +49,12 @@ export interface NativeHeader {
   readonly encodedBytes: number
 }
 
-/** The system's lz4 library. Both calls are synchronous and return how many bytes they wrote, 0 or less when it went wrong. */
-export interface NativeLz4 {
+/** A library to be measured against. Both calls are synchronous and return how many bytes they wrote, 0 or less when it went wrong. */
+export interface NativeRival {
   readonly version: string
-  compress(raw: Uint8Array, out: Uint8Array): number
-  decompress(block: Uint8Array, raw: Uint8Array): number
+  /** `level` is for zstd. */
+  compress(raw: Uint8Array, out: Uint8Array, level?: number): number
+  decompress(encoded: Uint8Array, raw: Uint8Array): number
 }
 
 export interface Addon {
@@ -70,8 +71,10 @@ export interface Addon {
   setModifiedTime(path: Uint8Array, seconds: number, nanos: number): number
   /** errno, 0 for success. */
   syncFileSystem(fd: number): Promise<number>
-  /** Undefined where there is no such library. */
-  openLz4(): NativeLz4 | undefined
+  /** The system's library; undefined where there is none. */
+  openLz4(): NativeRival | undefined
+  /** Node's own; undefined where its binary does not let others call it. */
+  openZstd(): NativeRival | undefined
   readonly CodecPool: new (threads: number, queueLengthMax: number, path: string) => NativePool
 }
 

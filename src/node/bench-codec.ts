@@ -146,6 +146,8 @@ function compareThreads(rows: readonly BenchRow[]): ScalingRow[] {
 
 async function measure(contender: Contender, result: Measured): Promise<void> {
   const { sample } = contender
+  // Once for nothing: while the others were measured, the memory of this one became cold, and some systems even take it back.
+  if (contender.repetitions > 1) await contender.decode(await contender.encode())
   const cpuBegun = cpuMicros()
   const begun = performance.now()
   const encoded = await contender.encode()
