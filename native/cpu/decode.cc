@@ -58,8 +58,14 @@ Status decodeBlock(const Kernels& kernels, const SegmentPlan& segment, const Seg
     if (status != Status::ok) return status;
     planes[index] = target;
   }
-  kernels.joinPlanes(segment.element, planes, decoder.steps.data(), count, elements);
-  crc = kernels.updateCrc(crc, elements, count * elementWidth(segment.element));
+  const size_t width = elementWidth(segment.element);
+  for (size_t at = 0; at < count; at += pieceSymbols) {
+    const size_t size = std::min(pieceSymbols, count - at);
+    uint8_t* const piece = elements + at * width;
+    kernels.joinPlanes(segment.element, planes, decoder.steps.data(), size, piece);
+    crc = kernels.updateCrc(crc, piece, size * width);
+    for (size_t index = 0; index < segment.planeCount; index++) planes[index] += decoder.steps[index] * size;
+  }
   return Status::ok;
 }
 

@@ -62,8 +62,8 @@ export const BENCH_REPETITIONS = 7
 const ZSTD_LEVEL = 3
 /** zstd -19 takes seconds for a MiB: once, and of a part. */
 const SLOW_ZSTD_BYTES = 1024 * 1024
-/** Chunks of bf16 under way for each thread, so that none waits for the next; as many whether it is one thread or all. */
-const CHUNKS_PER_THREAD = 2
+/** Chunks of bf16 under way for each thread, as many whether it is one thread or all. */
+const CHUNKS_PER_THREAD = 1
 const SEGMENT_BYTES = 1024 * 1024
 
 /** Throws `integrity` when a result is wrong. */
