@@ -5,13 +5,11 @@
 #if defined(__x86_64__)
 
 #include "cpu/avx2-tables.h"
+#include "cpu/sum-bytes.h"
 
 namespace swarm::avx2 {
 
 namespace {
-
-/** Bytes are summed this many rows after they were stored, as loads that overtake wider stores wait for them. */
-constexpr size_t sumDelayRows = 8;
 
 /** Decodes all full rows of `count` streams, as far as the last of them goes and until one comes near `readableEnd`. */
 template <size_t count, bool joined, bool summed, class Table>

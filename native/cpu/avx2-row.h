@@ -142,17 +142,6 @@ SWARM_AVX2_INLINE void refill(Stream& stream, __m256i signBit) {
   stream.next = wordsOfLowest(32);
 }
 
-template <size_t size>
-SWARM_AVX2_INLINE uint64_t sumBytes(uint64_t crc, const uint8_t* bytes) {
-#pragma GCC unroll 8
-  for (size_t at = 0; at < size; at += 8) {
-    uint64_t eight;
-    std::memcpy(&eight, bytes + at, sizeof eight);
-    crc = _mm_crc32_u64(crc, eight);
-  }
-  return crc;
-}
-
 SWARM_AVX2_INLINE void storeElements(__m256i symbols, const uint8_t* lowPlane, uint8_t* elements) {
   const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lowPlane));
   const __m256i one = _mm256_unpacklo_epi8(low, symbols);

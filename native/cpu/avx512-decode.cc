@@ -4,6 +4,8 @@
 
 #if defined(__x86_64__)
 
+#include "cpu/sum-bytes.h"
+
 namespace swarm::avx512 {
 
 namespace {
@@ -82,6 +84,7 @@ SWARM_AVX512_INLINE void refill(Stream& stream) {
 template <unsigned bits>
 struct RegisterTable {
   static constexpr size_t symbolsMax = 32;
+  static constexpr size_t slotCount = size_t{1} << bits;
   static constexpr unsigned bucketBits = bits - 6;
   static constexpr int rareStart = (1 << bits) - 64;
   /** Where the slot `rareStart` is looked up: behind the buckets. */
@@ -102,7 +105,7 @@ struct RegisterTable {
     alignas(64) uint16_t nextStart[symbolsMax];
     alignas(64) uint16_t symbol[symbolsMax] = {};
     alignas(64) uint8_t entryOfPlace[128] = {};
-    uint8_t entryOfSlot[size_t{1} << bits];
+    uint8_t entryOfSlot[slotCount];
     size_t slot = 0;
     for (size_t entry = 0; entry < symbolsMax; entry++) {
       nextStart[entry] = UINT16_MAX;
@@ -113,7 +116,7 @@ struct RegisterTable {
       start[entry] = static_cast<uint16_t>(slot);
       std::memset(entryOfSlot + slot, static_cast<int>(entry), count);
       slot += count;
-      if (slot < size_t{rareStart}) nextStart[entry] = static_cast<uint16_t>(slot);
+      if (slot < slotCount) nextStart[entry] = static_cast<uint16_t>(slot);
     }
     for (size_t place = 0; place < size_t{rarePlace}; place++) {
       const uint8_t* slots = entryOfSlot + (place << bucketBits);
@@ -242,21 +245,6 @@ struct MemoryTable {
     asm volatile("" : "+m"(slots));
   }
 };
-
-/** Bytes are summed this many rows after they were stored: loads that overtake a wider store wait for it. */
-constexpr size_t sumDelayRows = 8;
-
-/** The processor's instruction for it runs beside the vector units, which are busy, and takes no time of its own. */
-template <size_t size>
-SWARM_AVX512_INLINE uint64_t sumBytes(uint64_t crc, const uint8_t* bytes) {
-#pragma GCC unroll 8
-  for (size_t at = 0; at < size; at += 8) {
-    uint64_t eight;
-    std::memcpy(&eight, bytes + at, sizeof eight);
-    crc = _mm_crc32_u64(crc, eight);
-  }
-  return crc;
-}
 
 /** Decodes all full rows of `count` streams, as far as the last of them goes and until one comes near `readableEnd`. */
 template <size_t count, bool joined, bool summed, class Table>

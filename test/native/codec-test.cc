@@ -58,45 +58,71 @@ static void planesAreInverse() {
   }
 }
 
-static void allProbabilityBits() {
+/** Encodes `symbols` as a RANS plane by their exact counts, and decodes it. */
+static void checkPlane(const Bytes& symbols, unsigned bits, unsigned streamBits) {
   const Kernels& kernels = kernelsOf(path);
-  for (unsigned bits = probabilityBitsMin; bits <= probabilityBitsMax; bits++) {
-    for (const size_t size : {size_t{1000}, size_t{16384}, size_t{20001}, size_t{65536}, size_t{140000}}) {
-      const unsigned streamBits = size % 2 == 0 ? streamBitsOfPlanes : streamBitsOfBytes;
-      const Bytes symbols = skewedBytes(size, bits);
-      Histogram histogram;
-      histogram.add(symbols.data(), size);
-      const Counts counts = histogram.counts();
-      const FrequencyTable table = makeFrequencyTable(counts, orderSymbols(counts), size, bits);
-      const RansLayout layout(size, table.symbolCount, streamBits);
-      Bytes out(layout.words + 2 * size + 2);
-      std::vector<uint16_t> scratch;
-      uint32_t wordCount = 0;
-      const size_t bytes =
-          encodeRansPlane(kernels, symbols.data(), size, table, streamBits, out.data(), out.size(), scratch, wordCount);
-      check(bytes != 0, "plane fits");
-      PlanePlan plan{};
-      plan.symbolCount = static_cast<uint16_t>(table.symbolCount);
-      plan.probabilityBits = static_cast<uint8_t>(bits);
-      plan.streamBits = static_cast<uint8_t>(streamBits);
-      plan.data = out.data();
-      plan.frequencies = out.data() + layout.frequencies;
-      plan.streamEnds = out.data() + layout.streamEnds;
-      plan.states = out.data() + layout.states;
-      plan.words = out.data() + layout.words;
-      plan.streams = layout.streams;
-      Bytes decoded(size);
-      DecodeTable decodeTable;
-      makeDecodeTable(plan, decodeTable);
-      for (size_t first = 0; first < size; first += blockSymbols(streamBits)) {
-        const size_t count = std::min(blockSymbols(streamBits), size - first);
-        const Status status = decodeStreams(kernels, decodeTable, plan, first >> streamBits, decoded.data() + first, count, {});
-        check(status == Status::ok, "decodes", bits);
-      }
-      check(decoded == symbols, "same symbols", bits);
-      check(encodeRansPlane(kernels, symbols.data(), size, table, streamBits, out.data(), bytes - 1, scratch, wordCount) == 0,
-            "a plane one byte too large is refused", bits);
-    }
+  const size_t size = symbols.size();
+  Histogram histogram;
+  histogram.add(symbols.data(), size);
+  const Counts counts = histogram.counts();
+  const FrequencyTable table = makeFrequencyTable(counts, orderSymbols(counts), size, bits);
+  const RansLayout layout(size, table.symbolCount, streamBits);
+  Bytes out(layout.words + 2 * size + 2);
+  std::vector<uint16_t> scratch;
+  uint32_t wordCount = 0;
+  const size_t bytes =
+      encodeRansPlane(kernels, symbols.data(), size, table, streamBits, out.data(), out.size(), scratch, wordCount);
+  check(bytes != 0, "plane fits");
+  PlanePlan plan{};
+  plan.symbolCount = static_cast<uint16_t>(table.symbolCount);
+  plan.probabilityBits = static_cast<uint8_t>(bits);
+  plan.streamBits = static_cast<uint8_t>(streamBits);
+  plan.data = out.data();
+  plan.frequencies = out.data() + layout.frequencies;
+  plan.streamEnds = out.data() + layout.streamEnds;
+  plan.states = out.data() + layout.states;
+  plan.words = out.data() + layout.words;
+  plan.streams = layout.streams;
+  Bytes decoded(size);
+  DecodeTable decodeTable;
+  makeDecodeTable(plan, decodeTable);
+  for (size_t first = 0; first < size; first += blockSymbols(streamBits)) {
+    const size_t count = std::min(blockSymbols(streamBits), size - first);
+    const Status status = decodeStreams(kernels, decodeTable, plan, first >> streamBits, decoded.data() + first, count, {});
+    check(status == Status::ok, "decodes", bits);
+  }
+  check(decoded == symbols, "same symbols", bits);
+  check(encodeRansPlane(kernels, symbols.data(), size, table, streamBits, out.data(), bytes - 1, scratch, wordCount) == 0,
+        "a plane one byte too large is refused", bits);
+}
+
+static void allProbabilityBits() {
+  for (unsigned bits = probabilityBitsMin; bits <= probabilityBitsMax; bits++)
+    for (const size_t size : {size_t{1000}, size_t{16384}, size_t{20001}, size_t{65536}, size_t{140000}})
+      checkPlane(skewedBytes(size, bits), bits, size % 2 == 0 ? streamBitsOfPlanes : streamBitsOfBytes);
+}
+
+/** Tables that just fit into what paths keep in registers, or just do not. They are read from slots of 2^11. */
+static void tablesOfEveryShape() {
+  const std::vector<std::vector<size_t>> tables = {
+      // One boundary in each bucket of 128 slots; the seventeenth symbol starts within a bucket of 8, or at its border.
+      {128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 60, 40, 20, 8},
+      {128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 64, 32, 16, 8, 4, 2, 1, 1},
+      // Two boundaries in a bucket.
+      {1000, 500, 300, 60, 50, 40, 30, 20, 20, 10, 10, 4, 4},
+      // A first symbol that takes nearly all, and thirty-three symbols.
+      {2040, 1, 1, 1, 1, 1, 1, 1, 1},
+      {1499, 300, 100, 50, 40, 20, 10, 4, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+      {1024, 1024},
+  };
+  Chance chance = {21};
+  for (const std::vector<size_t>& frequencies : tables) {
+    Bytes symbols;
+    for (size_t entry = 0; entry < frequencies.size(); entry++)
+      symbols.insert(symbols.end(), frequencies[entry] * 32, static_cast<uint8_t>(90 + entry));
+    check(symbols.size() == 65536, "the frequencies are those of 2^11 slots", symbols.size());
+    for (size_t index = symbols.size(); index > 1; index--) std::swap(symbols[index - 1], symbols[chance.next() % index]);
+    checkPlane(symbols, 11, streamBitsOfPlanes);
   }
 }
 
@@ -190,6 +216,7 @@ int main() {
     checksums();
     planesAreInverse();
     allProbabilityBits();
+    tablesOfEveryShape();
     fixedKernelsAgree();
     roundTrips();
     storedPlanesInOrder();
