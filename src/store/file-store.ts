@@ -272,14 +272,14 @@ export class FileStore implements ObjectStore {
   }
 }
 
-/** Runs `place`, making the folder when it is missing: a deleter may remove it between the two. */
+/** Runs `place`, after making the folder when it is missing: a deleter may remove it, or one above it, between any two steps. */
 async function placeInFolder(path: string, place: () => Promise<PutOutcome>): Promise<PutOutcome> {
   for (let attempt = 1; ; attempt++) {
     try {
+      if (attempt > 1) await makeFolders(dirname(path))
       return await place()
     } catch (error) {
       if (systemErrorCode(error) !== 'ENOENT' || attempt >= PLACE_ATTEMPTS_MAX) throw error
-      await makeFolders(dirname(path))
     }
   }
 }

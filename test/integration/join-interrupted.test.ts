@@ -99,7 +99,8 @@ describe('an interrupted join', function () {
   })
 
   it('SIGINT ends a join that waits for another one in the same directory', async () => {
-    const first = start(join('shared'))
+    // So slow that it is not done before the second one has started, on whatever machine.
+    const first = start(join('shared', 'x', '--limit-store', `${RATE_BYTES_PER_SEC / 16}`))
     await first.line('listening')
     const second = start(join('shared', 'x', '--verbose'))
     await second.words(/waiting for process/)
