@@ -142,7 +142,7 @@ Update chooseUpdate() {
 }  // namespace
 
 uint32_t joinCrc(uint32_t before, uint32_t after, size_t size) {
-  // The size of all but the last streams of a plane of 16-bit elements; working it out takes longer than decoding a row.
+  // What a full stream decodes to, of bytes and of 16-bit elements; working it out takes longer than decoding a row.
   constexpr size_t usualSize = size_t{2} << streamBitsOfPlanes;
   static constexpr uint32_t usualFactor = crcShift(usualSize);
   return crcMultiply(before, size == usualSize ? usualFactor : crcShift(size)) ^ after;

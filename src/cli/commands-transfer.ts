@@ -326,7 +326,7 @@ function addSourceOptions(command: Command): void {
     .addOption(
       option(
         '--codec <codec>',
-        'how chunks are encoded; ans-fast decodes weights faster, makes them less small, and leaves text and code nearly as they are',
+        'how chunks are encoded; ans-fast decodes weights faster with AVX-512, makes them less small, and leaves text and code nearly as they are',
       )
         .choices(['auto', 'ans', 'ans-fast', 'zstd', 'raw'])
         .default('auto'),
