@@ -2,34 +2,25 @@
 #pragma once
 
 #include "cpu/avx2-row.h"
+#include "cpu/look-up.h"
 
 #if defined(__x86_64__)
 
 namespace swarm::avx2 {
 
-/** Any table, in memory. Single loads: the gather instructions take longer, and far longer where their leak is mended. */
+/** Any table, in memory. */
 template <unsigned probabilityBits>
 struct MemoryTable {
   static constexpr size_t streamsTogether = streamsAtOnce;
   static constexpr unsigned bits = probabilityBits;
   const uint32_t* entries;
 
-  SWARM_AVX2_INLINE __m128i lookUpFour(const uint16_t* slots) const {
-    uint32_t low;
-    uint32_t high;
-    std::memcpy(&low, slots, sizeof low);
-    std::memcpy(&high, slots + 2, sizeof high);
-    __m128i four = _mm_cvtsi32_si128(static_cast<int>(entries[low & 0xFFFF]));
-    four = _mm_insert_epi32(four, static_cast<int>(entries[low >> 16]), 1);
-    four = _mm_insert_epi32(four, static_cast<int>(entries[high & 0xFFFF]), 2);
-    return _mm_insert_epi32(four, static_cast<int>(entries[high >> 16]), 3);
-  }
-
   /** Half a row. Returns its symbols as 16-bit values. */
   SWARM_AVX2_INLINE __m256i decodeHalf(const uint16_t* slots, __m256i& upper, __m256i& lower) const {
-    const __m256i one = _mm256_inserti128_si256(_mm256_castsi128_si256(lookUpFour(slots)), lookUpFour(slots + 8), 1);
-    const __m256i two =
-        _mm256_inserti128_si256(_mm256_castsi128_si256(lookUpFour(slots + 4)), lookUpFour(slots + 12), 1);
+    const __m256i one = _mm256_inserti128_si256(_mm256_castsi128_si256(lookUpFour(entries, slots)),
+                                                lookUpFour(entries, slots + 8), 1);
+    const __m256i two = _mm256_inserti128_si256(_mm256_castsi128_si256(lookUpFour(entries, slots + 4)),
+                                                lookUpFour(entries, slots + 12), 1);
     const __m256i lowMask = _mm256_set1_epi32(0xFFFF);
     const __m256i above = _mm256_packus_epi32(_mm256_srli_epi32(one, 16), _mm256_srli_epi32(two, 16));
     const __m256i below = _mm256_packus_epi32(_mm256_and_si256(one, lowMask), _mm256_and_si256(two, lowMask));

@@ -4,6 +4,7 @@
 
 #if defined(__x86_64__)
 
+#include "cpu/look-up.h"
 #include "cpu/sum-bytes.h"
 
 namespace swarm::avx512 {
@@ -191,25 +192,16 @@ struct RegisterTable {
   }
 };
 
-/** Any table, in memory. Single loads: the gather instructions take longer, and far longer where their leak is mended. */
+/** Any table, in memory. */
 template <unsigned bits>
 struct MemoryTable {
   const uint32_t* entries;
 
-  SWARM_AVX512_INLINE __m128i lookUpFour(const uint16_t* at) const {
-    uint32_t low;
-    uint32_t high;
-    std::memcpy(&low, at, sizeof low);
-    std::memcpy(&high, at + 2, sizeof high);
-    __m128i four = _mm_cvtsi32_si128(static_cast<int>(entries[low & 0xFFFF]));
-    four = _mm_insert_epi32(four, static_cast<int>(entries[low >> 16]), 1);
-    four = _mm_insert_epi32(four, static_cast<int>(entries[high & 0xFFFF]), 2);
-    return _mm_insert_epi32(four, static_cast<int>(entries[high >> 16]), 3);
-  }
-
   SWARM_AVX512_INLINE __m512i lookUpSixteen(const uint16_t* at) const {
-    const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(lookUpFour(at)), lookUpFour(at + 4), 1);
-    const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(lookUpFour(at + 8)), lookUpFour(at + 12), 1);
+    const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(lookUpFour(entries, at)),
+                                                lookUpFour(entries, at + 4), 1);
+    const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(lookUpFour(entries, at + 8)),
+                                                 lookUpFour(entries, at + 12), 1);
     return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
   }
 
