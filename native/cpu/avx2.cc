@@ -51,8 +51,8 @@ SWARM_AVX2 size_t findNew(const SymbolSet& seen, const uint8_t* bytes, size_t si
 
 }  // namespace avx2
 
-const Kernels avx2Kernels = {avx2::split, avx2::join,        avx2::decodeRows, avx2::encodeRows, avx2::decodeFixed,
-                             nullptr,     avx2::encodeFixed, avx2::findNew,    updateCrc};
+const Kernels avx2Kernels = {avx2::split,       avx2::join, nullptr,           avx2::decodeRows, avx2::encodeRows,
+                             avx2::decodeFixed, nullptr,    avx2::encodeFixed, avx2::findNew,    updateCrc};
 
 }  // namespace swarm
 #endif

@@ -23,6 +23,20 @@ void prepare(const SegmentPlan& segment, SegmentDecoder& decoder) {
   }
 }
 
+/** joinAndSum by pieces that are still in the nearest cache when they are summed up. Moves `planes` on. */
+uint32_t joinPieces(const Kernels& kernels, Element element, const uint8_t** planes, const size_t* steps, size_t count,
+                    uint8_t* elements, uint32_t crc) {
+  const size_t width = elementWidth(element);
+  for (size_t first = 0; first < count; first += pieceSymbols) {
+    const size_t size = std::min(pieceSymbols, count - first);
+    uint8_t* const piece = elements + first * width;
+    kernels.joinPlanes(element, planes, steps, size, piece);
+    crc = kernels.updateCrc(crc, piece, size * width);
+    for (size_t index = 0; index < width; index++) planes[index] += steps[index] * size;
+  }
+  return crc;
+}
+
 /**
  * Decodes `count` elements from the start of stream `firstStream` on to `elements`: as many streams as the segment's blocks
  * have. `scratch` holds a block of every plane. `crc` is continued.
@@ -58,14 +72,9 @@ Status decodeBlock(const Kernels& kernels, const SegmentPlan& segment, const Seg
     if (status != Status::ok) return status;
     planes[index] = target;
   }
-  const size_t width = elementWidth(segment.element);
-  for (size_t at = 0; at < count; at += pieceSymbols) {
-    const size_t size = std::min(pieceSymbols, count - at);
-    uint8_t* const piece = elements + at * width;
-    kernels.joinPlanes(segment.element, planes, decoder.steps.data(), size, piece);
-    crc = kernels.updateCrc(crc, piece, size * width);
-    for (size_t index = 0; index < segment.planeCount; index++) planes[index] += decoder.steps[index] * size;
-  }
+  const size_t* const steps = decoder.steps.data();
+  crc = kernels.joinAndSum != nullptr ? kernels.joinAndSum(segment.element, planes, steps, count, elements, crc)
+                                      : joinPieces(kernels, segment.element, planes, steps, count, elements, crc);
   return Status::ok;
 }
 

@@ -20,7 +20,7 @@ void decodeNoRows(const DecodeTable&, DecodeStream*, size_t, const uint8_t*) {}
 
 }  // namespace
 
-const Kernels scalarKernels = {split,   join,  decodeNoRows, encodeRowsScalar, decodeFixedScalar,
+const Kernels scalarKernels = {split,   join, nullptr, decodeNoRows, encodeRowsScalar, decodeFixedScalar,
                                nullptr, encodeFixedScalar, findNewScalar, updateCrc};
 
 bool isAvailable(CodePath path) {

@@ -16,6 +16,12 @@ struct Kernels {
                      uint8_t* elements);
 
   /**
+   * joinPlanes and updateCrc in one, for elements that nobody reads soon. Null where a path does them one after the other.
+   */
+  uint32_t (*joinAndSum)(Element element, const uint8_t* const* planes, const size_t* steps, size_t count,
+                         uint8_t* elements, uint32_t crc);
+
+  /**
    * Decodes as many full rows of `count` (at most streamsAtOnce) streams as it likes; none for scalar. Reads words in front
    * of `readableEnd` only, but may consume more than the stream has: finishStream refuses that. Where a stream has
    * `elements`, it may write and advance these instead of the symbols, and sum some of them up.

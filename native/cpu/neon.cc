@@ -24,8 +24,8 @@ void join(Element element, const uint8_t* const* planes, const size_t* steps, si
 
 }  // namespace neon
 
-const Kernels neonKernels = {neon::split, neon::join,        neon::decodeRows, neon::encodeRows, decodeFixedScalar,
-                             nullptr,     encodeFixedScalar, findNewScalar,    updateCrc};
+const Kernels neonKernels = {neon::split, neon::join,        nullptr,       neon::decodeRows, neon::encodeRows,
+                             decodeFixedScalar, nullptr, encodeFixedScalar, findNewScalar, updateCrc};
 
 }  // namespace swarm
 #endif

@@ -14,7 +14,7 @@ static void roundTrips() {
         check(encoded.size() <= size + headerBytes, "size stays within the promise", size);
         Exact decoded{Bytes(size)};
         check(decodeExact(encoded, decoded) == Status::ok, "decodes", size);
-        check(size == 0 || std::memcmp(decoded.data.get(), raw.data(), size) == 0, "same bytes", size);
+        check(size == 0 || std::memcmp(decoded.data, raw.data(), size) == 0, "same bytes", size);
       }
     }
   }
@@ -37,7 +37,7 @@ static void storedPlanesInOrder() {
       check(descriptors[plane * planeDescriptorBytes + plane_at::mode] == modes[plane], "stored by the right rule", plane);
     Exact decoded{Bytes(raw.size())};
     check(decodeExact(encoded, decoded) == Status::ok, "decodes");
-    check(std::memcmp(decoded.data.get(), raw.data(), raw.size()) == 0, "same bytes");
+    check(std::memcmp(decoded.data, raw.data(), raw.size()) == 0, "same bytes");
   }
 }
 
@@ -168,7 +168,7 @@ static void checksums() {
   for (size_t size = 0; size < many.size(); size += size < 600 ? 1 : 37) {
     const Exact exact{Bytes(many.begin(), many.begin() + static_cast<std::ptrdiff_t>(size))};
     const uint32_t expected = crc32cByTables(77, exact.span());
-    check(~kernelsOf(path).updateCrc(~77u, exact.data.get(), size) == expected, "the path's own CRC32C", size);
+    check(~kernelsOf(path).updateCrc(~77u, exact.data, size) == expected, "the path's own CRC32C", size);
   }
 }
 
@@ -198,7 +198,7 @@ static void pathsAgree() {
             check(encodeOrDie(raw, static_cast<Element>(hint), profile) == expected, pathName(other), size);
             Exact decoded{Bytes(size)};
             check(decodeExact(expected, decoded) == Status::ok, pathName(other), size);
-            check(std::memcmp(decoded.data.get(), raw.data(), size) == 0, pathName(other), size);
+            check(std::memcmp(decoded.data, raw.data(), size) == 0, pathName(other), size);
           }
         }
       }

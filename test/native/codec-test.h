@@ -30,14 +30,17 @@ struct Chance {
   }
 };
 
-/** Exactly `bytes.size()` bytes on the heap, so that reading one more is seen. */
+/** Exactly `bytes.size()` bytes up to the end of a block on the heap, so that reading one more is seen; at an odd address. */
 struct Exact {
-  std::unique_ptr<uint8_t[]> data;
+  static constexpr size_t skew = 5;
+  std::unique_ptr<uint8_t[]> block;
+  uint8_t* data;
   size_t size;
-  explicit Exact(const Bytes& bytes) : data(new uint8_t[bytes.size()]), size(bytes.size()) {
-    if (size != 0) std::memcpy(data.get(), bytes.data(), size);
+  explicit Exact(const Bytes& bytes)
+      : block(new uint8_t[skew + bytes.size()]), data(block.get() + skew), size(bytes.size()) {
+    if (size != 0) std::memcpy(data, bytes.data(), size);
   }
-  ByteSpan span() const { return {data.get(), size}; }
+  ByteSpan span() const { return {data, size}; }
 };
 
 inline Bytes skewedBytes(size_t size, uint32_t seed) {
@@ -77,7 +80,7 @@ inline Bytes encodeOrDie(const Bytes& raw, Element hint, Profile profile = Profi
 }
 
 inline Status decodeExact(const Bytes& encoded, Exact& raw) {
-  return decode(Exact(encoded).span(), {raw.data.get(), raw.size}, workspace());
+  return decode(Exact(encoded).span(), {raw.data, raw.size}, workspace());
 }
 
 /** The kernels of FIX planes of the path under test do as the scalar ones. */
