@@ -7,7 +7,7 @@ import { codecThreadCount } from '../codec/cpu-quota.ts'
 import { availableCodecPaths, openNativeCodec } from '../codec/native-codec.ts'
 import { type Contender, copy, lz4, openLz4, touchedBuffer, zstd } from './bench-rivals.ts'
 import { type BenchSample, makeBenchSamples } from './bench-samples.ts'
-import { median, openMachineScaling, type ScalingRow } from './bench-scaling.ts'
+import { codecWorks, measureScaling, median, openMachineWorks, type ScalingRow } from './bench-scaling.ts'
 
 export interface BenchRow {
   readonly path: string
@@ -62,8 +62,8 @@ export const BENCH_REPETITIONS = 7
 const ZSTD_LEVEL = 3
 /** zstd -19 takes seconds for a MiB: once, and of a part. */
 const SLOW_ZSTD_BYTES = 1024 * 1024
-/** Chunks of bf16 under way for each thread, as many whether it is one thread or all. */
-const CHUNKS_PER_THREAD = 1
+/** Of chunks that ANS codes. */
+const PROFILES = ['auto', 'ans-fast'] as const
 const SEGMENT_BYTES = 1024 * 1024
 
 /** Throws `integrity` when a result is wrong. */
@@ -74,7 +74,6 @@ export async function benchCodec(init: BenchInit): Promise<void> {
   const codecs = availableCodecPaths().map((path) => openNativeCodec({ threads: 1, path }))
   const threads = codecThreadCount()
   const all = openNativeCodec({ threads })
-  const machine = threads > 1 ? await openMachineScaling(threads, init.sampleBytes, CHUNKS_PER_THREAD) : undefined
   const { repetitions } = init
   try {
     const contenders = samples.flatMap((sample) => [
@@ -86,19 +85,16 @@ export async function benchCodec(init: BenchInit): Promise<void> {
       ...(lz4Library === undefined ? [] : [lz4(lz4Library, sample, repetitions)]),
       copy(sample, repetitions),
     ])
-    const rows = await measureInTurns(contenders, init, () => machine?.measure())
-    for (const row of rows) init.found(row)
-    for (const row of [...compareThreads(rows), ...(machine?.rows() ?? [])]) init.scaled(row)
+    for (const row of await measureInTurns(contenders, init)) init.found(row)
+    if (threads > 1) for (const row of await compareThreads(codecs, all, samples, init)) init.scaled(row)
   } finally {
     await Promise.all([...codecs, all].map((codec) => codec.close()))
-    await machine?.close()
   }
 }
 
 async function measureInTurns(
   contenders: readonly Contender[],
   { repetitions, signal }: BenchInit,
-  measureMachine: () => Promise<void> | undefined,
 ): Promise<BenchRow[]> {
   const results = contenders.map((contender) => ({ contender, measured: noneMeasured() }))
   for (let repetition = 0; repetition < repetitions; repetition++) {
@@ -106,7 +102,6 @@ async function measureInTurns(
       signal.throwIfAborted()
       if (repetition < contender.repetitions) await measure(contender, measured)
     }
-    await measureMachine()
   }
   return results.map(({ contender, measured }) => toRow(contender, measured))
 }
@@ -125,23 +120,29 @@ function noneMeasured(): Measured {
 
 /** Both profiles on each codec. */
 function ownOfBf16(codecs: readonly Codec[], sample: BenchSample, repetitions: number): Contender[] {
-  return (['auto', 'ans-fast'] as const).flatMap((choice) =>
-    codecs.map((codec) => native(codec, choice, sample, codec.status.threads * CHUNKS_PER_THREAD, repetitions)),
+  return PROFILES.flatMap((choice) =>
+    codecs.map((codec) => native(codec, choice, sample, codec.status.threads, repetitions)),
   )
 }
 
-/** The rows of all threads against those of one on the same path. */
-function compareThreads(rows: readonly BenchRow[]): ScalingRow[] {
-  return rows.flatMap((row) => {
-    if (row.threads === 1) return []
-    const { path, codec, element, threads } = row
-    const one = rows.find(
-      (other) => other.threads === 1 && other.path === path && other.codec === codec && other.element === element,
-    )
-    invariant(one !== undefined, 'every path is measured with one thread')
-    const encode = row.encodeGBps / one.encodeGBps
-    return [{ path, codec, threads, encode, decode: row.decodeGBps / one.decodeGBps }]
-  })
+/** Both profiles on bf16, and the machine itself. */
+async function compareThreads(
+  codecs: readonly Codec[],
+  all: Codec,
+  samples: readonly BenchSample[],
+  { sampleBytes, repetitions, signal }: BenchInit,
+): Promise<ScalingRow[]> {
+  const { path, threads } = all.status
+  const one = codecs.find((codec) => codec.status.path === path)
+  const bf16 = samples.find(({ element }) => element === 'bf16')
+  invariant(one !== undefined && bf16 !== undefined, 'every path is measured, and bf16')
+  const machine = openMachineWorks(threads, sampleBytes)
+  try {
+    const works = await codecWorks(one, all, bf16, PROFILES, ZSTD_LEVEL)
+    return await measureScaling([...works, ...machine.works], threads, repetitions, signal)
+  } finally {
+    await machine.close()
+  }
 }
 
 async function measure(contender: Contender, result: Measured): Promise<void> {
