@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cpu/kernels.h"
+#include "cuda/host-warp.h"
 
 namespace swarm {
 
@@ -134,6 +135,7 @@ Status copyChecked(ByteSpan content, const ChunkHeader& header, MutableSpan raw)
 }  // namespace
 
 Status decode(ByteSpan encoded, MutableSpan raw, Workspace& workspace) {
+  if (workspace.path == CodePath::hostWarp) return gpu::decodeOnHostWarp(encoded, raw);
   ChunkHeader header;
   const Status parsed = parseHeader(encoded, header);
   if (parsed != Status::ok) return parsed;

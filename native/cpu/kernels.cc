@@ -25,7 +25,8 @@ const Kernels scalarKernels = {split,   join, nullptr, decodeNoRows, encodeRowsS
 
 bool isAvailable(CodePath path) {
   switch (path) {
-    case CodePath::scalar: return true;
+    case CodePath::scalar:
+    case CodePath::hostWarp: return true;
 #if defined(__x86_64__)
     // These ask the processor and, for the wider registers, whether the operating system saves them.
     case CodePath::avx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt") &&
@@ -56,6 +57,7 @@ const char* pathName(CodePath path) {
     case CodePath::avx2: return "avx2";
     case CodePath::avx512: return "avx512";
     case CodePath::neon: return "neon";
+    case CodePath::hostWarp: return "host-warp";
   }
   return "unknown";
 }

@@ -12,9 +12,17 @@
 #error "fields are copied as they lie in memory, which is right on little-endian machines only"
 #endif
 
+// What follows is for GPUs too; constexpr functions are, by an option of their compiler.
+#if defined(__CUDACC__)
+#define SWARM_BOTH __host__ __device__
+#else
+#define SWARM_BOTH
+#endif
+
 namespace swarm {
 
-constexpr uint8_t magicBytes[4] = {'S', 'W', 'C', 'K'};
+/** "SWCK". */
+constexpr uint32_t magicWord = 0x4B435753;
 constexpr uint8_t formatVersion = 1;
 constexpr uint8_t encoderVersion = 1;
 constexpr uint8_t ansLevelMax = static_cast<uint8_t>(Profile::fast);
@@ -88,7 +96,7 @@ constexpr unsigned codeBitsMax = 4;
 /** The parts of a RANS plane, as offsets from its start. */
 struct RansLayout {
   size_t streams, frequencies, streamEnds, states, words;
-  RansLayout(size_t symbols, size_t symbolCount, unsigned streamBits)
+  SWARM_BOTH RansLayout(size_t symbols, size_t symbolCount, unsigned streamBits)
       : streams(streamCount(symbols, streamBits)),
         frequencies(alignUp(symbolCount)),
         streamEnds(frequencies + alignUp(2 * symbolCount)),
@@ -99,7 +107,7 @@ struct RansLayout {
 /** The parts of a FIX plane, as offsets from its start. Bit plane j starts at bits + j * bitPlaneBytes. */
 struct FixedLayout {
   size_t streams, streamEnds, bits, bitPlaneBytes, escapes;
-  FixedLayout(size_t symbols, size_t symbolCount, unsigned codeBits, unsigned streamBits)
+  SWARM_BOTH FixedLayout(size_t symbols, size_t symbolCount, unsigned codeBits, unsigned streamBits)
       : streams(streamCount(symbols, streamBits)),
         streamEnds(alignUp(symbolCount)),
         bits(streamEnds + alignUp(4 * streams)),
@@ -107,22 +115,30 @@ struct FixedLayout {
         escapes(bits + codeBits * bitPlaneBytes) {}
 };
 
-inline uint16_t load16(const uint8_t* from) {
+#if defined(__CUDA_ARCH__)
+// On GPUs chunks are aligned, so that their fields are, and copies of unknown alignment would go byte by byte.
+__device__ inline uint16_t load16(const uint8_t* from) { return *reinterpret_cast<const uint16_t*>(from); }
+__device__ inline uint32_t load32(const uint8_t* from) { return *reinterpret_cast<const uint32_t*>(from); }
+__device__ inline void store16(uint8_t* to, uint16_t value) { *reinterpret_cast<uint16_t*>(to) = value; }
+__device__ inline void store32(uint8_t* to, uint32_t value) { *reinterpret_cast<uint32_t*>(to) = value; }
+#else
+SWARM_BOTH inline uint16_t load16(const uint8_t* from) {
   uint16_t value;
   std::memcpy(&value, from, sizeof value);
   return value;
 }
 
-inline uint32_t load32(const uint8_t* from) {
+SWARM_BOTH inline uint32_t load32(const uint8_t* from) {
   uint32_t value;
   std::memcpy(&value, from, sizeof value);
   return value;
 }
 
-inline void store16(uint8_t* to, uint16_t value) { std::memcpy(to, &value, sizeof value); }
-inline void store32(uint8_t* to, uint32_t value) { std::memcpy(to, &value, sizeof value); }
+SWARM_BOTH inline void store16(uint8_t* to, uint16_t value) { std::memcpy(to, &value, sizeof value); }
+SWARM_BOTH inline void store32(uint8_t* to, uint32_t value) { std::memcpy(to, &value, sizeof value); }
+#endif
 
-inline bool allZero(const uint8_t* bytes, size_t size) {
+SWARM_BOTH inline bool allZero(const uint8_t* bytes, size_t size) {
   uint8_t seen = 0;
   for (size_t index = 0; index < size; index++) seen |= bytes[index];
   return seen == 0;

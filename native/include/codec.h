@@ -82,10 +82,10 @@ struct ChunkHeader {
   uint32_t rawChecksum;
 };
 
-/** Ways of doing the work on a processor. All give the same bytes. */
-enum class CodePath : uint8_t { scalar, avx2, avx512, neon };
+/** Ways of doing the work on a processor. All give the same bytes. `hostWarp` runs the kernels for GPUs, slowly: for tests. */
+enum class CodePath : uint8_t { scalar, avx2, avx512, neon, hostWarp };
 /** The fastest first; which of them a machine has is another question. */
-constexpr CodePath allPaths[] = {CodePath::avx512, CodePath::avx2, CodePath::neon, CodePath::scalar};
+constexpr CodePath allPaths[] = {CodePath::avx512, CodePath::avx2, CodePath::neon, CodePath::scalar, CodePath::hostWarp};
 
 /** Whether this processor and operating system can run a path. */
 bool isAvailable(CodePath path);
@@ -93,7 +93,7 @@ bool isAvailable(CodePath path);
 /** The fastest path that is available. */
 CodePath bestPath();
 
-/** The name as in the enumeration. Static storage. */
+/** The name as in the enumeration, with a hyphen. Static storage. */
 const char* pathName(CodePath path);
 
 /** What calls on one thread share: the code path, which must be available, and scratch memory that grows to about 2 MiB. */

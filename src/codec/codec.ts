@@ -41,8 +41,8 @@ export interface ChunkInfo {
   readonly encodedBytes: number
 }
 
-/** Ways of doing the work; all make and read the same bytes. */
-export const CODEC_PATHS = ['avx512', 'avx2', 'neon', 'scalar'] as const
+/** Ways of doing the work; all make and read the same bytes. `host-warp` runs the kernels for GPUs on the processor: for tests. */
+export const CODEC_PATHS = ['avx512', 'avx2', 'neon', 'scalar', 'host-warp'] as const
 export type CodecPath = (typeof CODEC_PATHS)[number]
 
 /** Which code runs, for summaries and `doctor`; a forced path that is missing is an error, never a silent substitute. */

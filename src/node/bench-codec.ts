@@ -71,7 +71,9 @@ export async function benchCodec(init: BenchInit): Promise<void> {
   const lz4Library = openLz4()
   if (lz4Library === undefined) init.skipped('lz4', 'there is no lz4 library here (liblz4.so.1)')
   const samples = await makeBenchSamples(init.sampleBytes)
-  const codecs = availableCodecPaths().map((path) => openNativeCodec({ threads: 1, path }))
+  const codecs = availableCodecPaths()
+    .filter((path) => path !== 'host-warp')
+    .map((path) => openNativeCodec({ threads: 1, path }))
   const threads = codecThreadCount()
   const all = openNativeCodec({ threads })
   const { repetitions } = init

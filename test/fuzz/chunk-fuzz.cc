@@ -13,7 +13,7 @@ constexpr size_t decodedBytesMax = 256 * 1024;
 
 static Workspace& workspaceOf(CodePath path) {
   static Workspace each[] = {Workspace(CodePath::scalar), Workspace(CodePath::avx2), Workspace(CodePath::avx512),
-                             Workspace(CodePath::neon)};
+                             Workspace(CodePath::neon), Workspace(CodePath::hostWarp)};
   return each[static_cast<size_t>(path)];
 }
 
@@ -35,7 +35,10 @@ static Outcome decodeOnAll(const std::vector<uint8_t>& chunk, size_t rawBytes) {
   for (const CodePath path : allPaths) {
     if (path == CodePath::scalar || !isAvailable(path)) continue;
     const Outcome outcome = decodeOn(path, chunk, rawBytes);
-    if (outcome.status != expected.status) std::abort();
+    // The kernels of GPUs check in another order, and may name another of several broken rules.
+    const bool isSame = path == CodePath::hostWarp ? (outcome.status == Status::ok) == (expected.status == Status::ok)
+                                                   : outcome.status == expected.status;
+    if (!isSame) std::abort();
     if (outcome.status == Status::ok && std::memcmp(outcome.raw.get(), expected.raw.get(), rawBytes) != 0) std::abort();
   }
   return expected;
@@ -76,7 +79,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   decodeAny(chunk);
   if (size >= headerBytes) {
     std::vector<uint8_t> corrected = chunk;
-    std::memcpy(corrected.data(), magicBytes, sizeof magicBytes);
+    store32(corrected.data(), magicWord);
     corrected[header_at::version] = formatVersion;
     corrected[header_at::encoder] = encoderVersion;
     store32(corrected.data() + header_at::encodedBytes, static_cast<uint32_t>(size));

@@ -149,14 +149,13 @@ static void damageNeverHarms() {
   }
 }
 
-/** The verdict of every path on `chunk` is that of the scalar one. */
+/** The verdict of every path on `chunk` agrees with that of the scalar one. */
 static void checkVerdict(const Bytes& chunk, Exact& raw, size_t detail) {
   path = CodePath::scalar;
   const Status expected = decodeExact(chunk, raw);
-  for (const CodePath other : allPaths) {
-    if (!isAvailable(other)) continue;
+  for (const CodePath other : testedPaths) {
     path = other;
-    check(decodeExact(chunk, raw) == expected, pathName(other), detail);
+    check(agree(other, decodeExact(chunk, raw), expected), pathName(other), detail);
   }
 }
 

@@ -1,0 +1,101 @@
+#include "cuda/host-warp.h"
+
+#include <memory>
+
+#include "cpu/statistics.h"
+#include "cuda/decode.h"
+#include "cuda/encode-choose.h"
+#include "cuda/encode-write.h"
+
+namespace swarm::gpu {
+
+namespace {
+
+const EncodeTables& allTables() {
+  static const std::unique_ptr<EncodeTables> tables = [] {
+    auto made = std::make_unique<EncodeTables>();
+    makeCrcTables(made->crc);
+    for (uint32_t value = 1; value < logCount; value++) made->logs[value] = static_cast<uint16_t>(log2Fixed(value));
+    return made;
+  }();
+  return *tables;
+}
+
+struct alignas(16) Aligned {
+  uint8_t bytes[16];
+};
+
+/** Exactly `size` bytes, up to the next multiple of 16, so that sanitizers see what is read behind them. */
+std::unique_ptr<Aligned[]> alignedBytes(size_t size) { return std::unique_ptr<Aligned[]>(new Aligned[alignUp(size) / 16]); }
+
+/** What segments need that have `stride` bytes each; the last one no more than `factor` times its raw bytes and `extra`. */
+size_t scratchOf(size_t rawBytes, size_t stride, size_t factor, size_t extra) {
+  if (rawBytes == 0) return 0;
+  const size_t before = (rawBytes - 1) >> segmentBits;
+  return before * stride + factor * (rawBytes - (before << segmentBits)) + extra;
+}
+
+uint8_t* bytesOf(const std::unique_ptr<Aligned[]>& aligned) { return reinterpret_cast<uint8_t*>(aligned.get()); }
+
+}  // namespace
+
+Status decodeOnHostWarp(ByteSpan encoded, MutableSpan raw) {
+  const auto from = alignedBytes(encoded.size);
+  const auto to = alignedBytes(raw.size);
+  if (encoded.size != 0) std::memcpy(bytesOf(from), encoded.data, encoded.size);
+  const DecodeTask task = {bytesOf(from), static_cast<uint32_t>(encoded.size), static_cast<uint32_t>(raw.size), bytesOf(to)};
+  DecodeState state{};
+  const std::unique_ptr<SegmentPlan[]> segments(new SegmentPlan[segmentCountMax]);
+  uint32_t pieces[segmentCountMax * segmentPieces];
+  const size_t segmentCount = (raw.size + segmentBytesMax - 1) >> segmentBits;
+  const auto planes = alignedBytes(scratchOf(raw.size, planeScratchBytes, 1, 16 * planeCountMax));
+  const DecodeBatch batch = {&task, 1, &state, segments.get(), pieces, bytesOf(planes), &allTables().crc};
+  const auto shared = std::make_unique<DecodeShared>();
+  planChunk(batch, 0);
+  for (uint32_t segment = 0; segment < segmentCount; segment++)
+    for (uint32_t plane = 0; plane < planeCountMax; plane++)
+      for (uint32_t group = 0; group < groupCount; group++) decodePlane(batch, segment, plane, group, *shared);
+  for (uint32_t segment = 0; segment < segmentCount; segment++)
+    for (uint32_t group = 0; group < groupCount; group++) joinSegment(batch, segment, group, *shared);
+  finishChunk(batch, 0, *shared);
+  const auto status = static_cast<Status>(state.verdict);
+  if (status == Status::ok && raw.size != 0) std::memcpy(raw.data, bytesOf(to), raw.size);
+  return status;
+}
+
+EncodeResult encodeOnHostWarp(ByteSpan raw, Element hint, Profile profile, MutableSpan out) {
+  const auto from = alignedBytes(raw.size);
+  const auto to = alignedBytes(maxEncodedBytes(raw.size));
+  if (raw.size != 0) std::memcpy(bytesOf(from), raw.data, raw.size);
+  const EncodeTask task = {bytesOf(from), bytesOf(to), static_cast<uint32_t>(raw.size), hint, profile};
+  EncodeState state{};
+  const uint32_t segmentCount = segmentCountOf(task);
+  const std::unique_ptr<EncodeSegment[]> segments(new EncodeSegment[segmentCount]);
+  uint32_t pieces[chunkSegments * segmentPieces];
+  const auto scratch = alignedBytes(scratchOf(raw.size, encodeScratchBytes, 2, encodeScratchBytes - 2 * segmentBytesMax));
+  const std::unique_ptr<uint32_t[]> streamStates(new uint32_t[segmentCount * planeCountMax * segmentPieces * warpLanes]);
+  const EncodeBatch batch = {&task, 1, &state, segments.get(), pieces, bytesOf(scratch), streamStates.get(), &allTables()};
+  const auto choose = std::make_unique<ChooseShared>();
+  const auto count = std::make_unique<CountShared>();
+  const auto table = std::make_unique<TableShared>();
+  const auto stream = std::make_unique<StreamShared>();
+  const auto write = std::make_unique<WriteShared>();
+  for (uint32_t segment = 0; segment < segmentCount; segment++) {
+    for (uint32_t group = 0; group < groupCount; group++) sumSegment(batch, segment, group, *write);
+    chooseElement(batch, segment, *choose);
+    for (uint32_t plane = 0; plane < planeCountMax; plane++) {
+      countPlane(batch, segment, plane, *count);
+      choosePlane(batch, segment, plane, *table);
+      for (uint32_t group = 0; group < groupCount; group++) encodePlane(batch, segment, plane, group, *stream);
+    }
+  }
+  layOutChunk(batch, 0);
+  for (uint32_t segment = 0; segment < segmentCount; segment++)
+    for (uint32_t plane = 0; plane < planeCountMax; plane++)
+      for (uint32_t group = 0; group < groupCount; group++) writePlane(batch, segment, plane, group);
+  finishEncoding(batch, 0, *write);
+  std::memcpy(out.data, bytesOf(to), state.encodedBytes);
+  return {Status::ok, state.encodedBytes, state.codec, state.floatSegments};
+}
+
+}  // namespace swarm::gpu

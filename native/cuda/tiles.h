@@ -1,0 +1,97 @@
+// Tiles of raw bytes, 512 each: joined from planes, written, summed up.
+#pragma once
+
+#include "cuda/crc.h"
+
+namespace swarm::gpu {
+
+/** Rows of four bytes to rows of four bytes: byte j of word i becomes byte i of word j. */
+SWARM_DEVICE void transpose(const U32 (&rows)[4], U32 (&columns)[4]) {
+  const U32 low = permuteBytes(rows[0], rows[1], 0x5140);
+  const U32 high = permuteBytes(rows[2], rows[3], 0x5140);
+  columns[0] = permuteBytes(low, high, 0x5410);
+  columns[1] = permuteBytes(low, high, 0x7632);
+  const U32 lowUpper = permuteBytes(rows[0], rows[1], 0x7362);
+  const U32 highUpper = permuteBytes(rows[2], rows[3], 0x7362);
+  columns[2] = permuteBytes(lowUpper, highUpper, 0x5410);
+  columns[3] = permuteBytes(lowUpper, highUpper, 0x7632);
+}
+
+/** 16-bit elements from their upper and lower bytes. */
+SWARM_DEVICE Quad interleave(const Pair& upper, const Pair& lower) {
+  Quad elements;
+  for (unsigned half = 0; half < 2; half++) {
+    elements.words[2 * half] = permuteBytes(lower.words[half], upper.words[half], 0x5140);
+    elements.words[2 * half + 1] = permuteBytes(lower.words[half], upper.words[half], 0x7362);
+  }
+  return elements;
+}
+
+/** Two bf16 elements in each word, from the rotated form of their planes. */
+SWARM_DEVICE U32 rotateHalves(U32 halves) {
+  return (halves >> U32(1) & U32(0x7FFF7FFF)) | (halves & U32(0x00010001)) << U32(15);
+}
+
+SWARM_DEVICE void rotateBf16(Quad& elements) {
+  for (U32& word : elements.words) word = rotateHalves(word);
+}
+
+SWARM_DEVICE U32 smaller(U32 first, U32 second) { return select(first < second, first, second); }
+
+/** How many of the first `size` bytes of a tile each lane has. */
+SWARM_DEVICE U32 ownBytes(uint32_t size) {
+  const U32 start = laneIds() * U32(16);
+  return smaller(select(start < U32(size), U32(size) - start, U32(0)), U32(16));
+}
+
+/** Sets the bytes of a tile from `size` on to zero. */
+SWARM_DEVICE void cut(Quad& tile, uint32_t size) {
+  const U32 own = ownBytes(size);
+  for (unsigned word = 0; word < 4; word++) {
+    const U32 start = U32(4 * word);
+    const U32 kept = smaller(select(own > start, own - start, U32(0)), U32(4));
+    // A shift by 32 is undefined, on both sides.
+    const U32 mask = select(kept == U32(4), U32(UINT32_MAX), (U32(1) << (kept % U32(4) * U32(8))) - U32(1));
+    tile.words[word] = tile.words[word] & mask;
+  }
+}
+
+/** Writes raw bytes one tile after the other, and sums them up. */
+class RawWriter {
+ public:
+  SWARM_DEVICE RawWriter(uint8_t* to, const CrcSteps& steps)
+      : to_(to), isAligned_(reinterpret_cast<uintptr_t>(to) % 16 == 0), crc_(steps) {}
+
+  SWARM_DEVICE void add(const Quad& tile) {
+    crc_.add(tile);
+    if (isAligned_)
+      storeQuad(to_, laneIds(), tile);
+    else
+      storeBytes(tile, tileBytes);
+    to_ += tileBytes;
+  }
+
+  /** The last tile, of which only the first `size` bytes are meant. Nothing is written behind them. */
+  SWARM_DEVICE void addLast(Quad tile, uint32_t size) {
+    cut(tile, size);
+    crc_.add(tile);
+    storeBytes(tile, size);
+    zeros_ = tileBytes - size;
+  }
+
+  SWARM_DEVICE uint32_t total(const CrcTables& tables) const { return crc_.total(tables, zeros_); }
+
+ private:
+  SWARM_DEVICE void storeBytes(const Quad& tile, uint32_t size) {
+    const U32 own = ownBytes(size);
+    for (unsigned byte = 0; byte < 16; byte++)
+      store(to_, laneIds() * U32(16) + U32(byte), tile.words[byte / 4] >> U32(byte % 4 * 8) & U32(0xFF), U32(byte) < own);
+  }
+
+  uint8_t* to_;
+  bool isAligned_;
+  uint32_t zeros_ = 0;
+  TileCrc crc_;
+};
+
+}  // namespace swarm::gpu
