@@ -19,7 +19,7 @@ struct CrcSteps {
   uint32_t high[1024];
 };
 
-/** All constants; computed by a processor. */
+/** All constants, as constants.h makes them. */
 struct CrcTables {
   CrcSteps steps;
   /** By place of a word in its tile: what moves it to the tile's end. */
@@ -29,9 +29,6 @@ struct CrcTables {
   /** What moves a remainder on over 2^k bytes. */
   uint32_t powers[25];
 };
-
-/** Fills `tables`. */
-void makeCrcTables(CrcTables& tables);
 
 /** crcMultiply in each lane. */
 SWARM_DEVICE U32 multiplyResidues(U32 first, U32 second) {

@@ -14,6 +14,8 @@ struct DecodeTask {
   /** A chunk whose header gives another size is refused. */
   uint32_t rawBytes;
   uint8_t* raw;
+  /** planeScratchBytes for each segment. */
+  uint8_t* planes;
 };
 
 /** A chunk under way. */
@@ -27,6 +29,22 @@ struct DecodeState {
 /** Decoded planes of a segment that have to be joined later: each is padded to 16 bytes. */
 constexpr size_t planeScratchBytes = segmentBytesMax + 16 * planeCountMax;
 
+/** How many pieces of work the chunks gave. */
+struct DecodeWork {
+  uint32_t decodeCount;
+  uint32_t joinCount;
+};
+
+/** A segment, a plane of it to decode, and a group of streams, or of pieces to join. */
+SWARM_DEVICE uint32_t packItem(uint32_t segmentIndex, uint32_t plane, uint32_t group) {
+  return segmentIndex << 4 | plane << 2 | group;
+}
+static_assert(planeCountMax <= 4 && groupCount <= 4, "two bits each");
+
+/** A chunk's, at most. Two-byte elements and bytes have as many streams in a plane as four-byte ones in two. */
+constexpr uint32_t decodeItemsMax = chunkSegments * 2 * groupCount;
+constexpr uint32_t joinItemsMax = chunkSegments * groupCount;
+
 struct DecodeBatch {
   const DecodeTask* tasks;
   uint32_t count;
@@ -36,8 +54,11 @@ struct DecodeBatch {
   SegmentPlan* segments;
   /** segmentPieces for each segment: the remainders of its pieces. */
   uint32_t* pieces;
-  /** planeScratchBytes for each segment. */
-  uint8_t* planes;
+  /** Starts with zero counts. */
+  DecodeWork* work;
+  /** decodeItemsMax and joinItemsMax for each chunk: what `work` counts. */
+  uint32_t* decodeItems;
+  uint32_t* joinItems;
   const CrcTables* tables;
 };
 

@@ -1,6 +1,7 @@
-// The kernels that decode a batch of chunks, in this order: planChunk for each chunk; decodePlane for each segment, plane and eight
-// streams; joinSegment for each segment and eight pieces; finishChunk for each chunk. Each is the work of one block of 8 warps
-// (planChunk: one warp). A chunk that breaks a rule is left alone by those that follow.
+// The kernels that decode a batch of chunks, in this order: planChunk for each chunk, which counts and lists the work of the next
+// two; decodePlane for each plane and eight streams; joinSegment for eight pieces of each segment that was not joined yet;
+// finishChunk for each chunk. Each is the work of one block of 8 warps (planChunk: one warp). A chunk that breaks a rule is left
+// alone by those that follow.
 //
 // Nothing that a chunk says is used before it is checked: what planChunk does not look at (RANS tables, indexes, states),
 // decodePlane does, block by block and stream by stream.
@@ -34,12 +35,14 @@ struct DecodeShared {
   int32_t verdict;
 };
 
-/** Whether a segment exists in a chunk that is right so far. One answer for all threads of the block, and memory to go with it. */
-SWARM_DEVICE bool isAlive(const DecodeState& state, uint32_t segmentIndex, DecodeShared& shared) {
+/** Whether a chunk is right so far: one answer for all threads of the block, whatever others find meanwhile. */
+SWARM_DEVICE bool isRight(const DecodeState& state, DecodeShared& shared) {
+  // Some may still read what the last piece of work left there.
+  syncBlock();
   eachWarp([&](uint32_t warp) {
     if (warp == 0) eachLane(1, [&](uint32_t) { shared.verdict = state.verdict; });
   });
-  return segmentIndex % chunkSegments < state.segmentCount && shared.verdict == static_cast<int32_t>(Status::ok);
+  return shared.verdict == static_cast<int32_t>(Status::ok);
 }
 
 /** Header and directory; plain code for one lane. Chunks of codec zstd are refused with `codec`. */
@@ -94,6 +97,39 @@ SWARM_DEVICE Status planSegment(const DecodeTask& task, uint32_t segmentCount, u
   return parseSegment<Depth::layout>(task.encoded + start, end - start, segment);
 }
 
+/** What a warp decodes or joins of a segment: as many elements as a stream has symbols. */
+struct Piece {
+  uint32_t first;
+  uint32_t size;
+};
+
+SWARM_DEVICE Piece pieceOf(const SegmentPlan& segment, uint32_t index) {
+  const unsigned bits = streamBitsOf(segment.element);
+  const uint32_t first = index << bits;
+  const auto rest = static_cast<uint32_t>(segment.elements) - first;
+  return {first, rest < uint32_t{1} << bits ? rest : uint32_t{1} << bits};
+}
+
+SWARM_DEVICE uint32_t pieceCount(const SegmentPlan& segment) {
+  return static_cast<uint32_t>(streamCount(segment.elements, streamBitsOf(segment.element)));
+}
+
+/** Plain code for one lane: adds what there is to do for a segment. */
+SWARM_DEVICE void planWork(const DecodeBatch& batch, uint32_t segmentIndex) {
+  const SegmentPlan& segment = batch.segments[segmentIndex];
+  for (uint32_t plane = 0; plane < segment.planeCount; plane++) {
+    const PlanePlan& own = segment.planes[plane];
+    if (own.mode == PlaneMode::raw || own.mode == PlaneMode::constant) continue;
+    const auto groups = static_cast<uint32_t>((own.streams + groupStreams - 1) / groupStreams);
+    uint32_t* const items = batch.decodeItems + take(&batch.work->decodeCount, groups);
+    for (uint32_t group = 0; group < groups; group++) items[group] = packItem(segmentIndex, plane, group);
+  }
+  if (isFused(segment)) return;
+  const uint32_t groups = (pieceCount(segment) + groupStreams - 1) / groupStreams;
+  uint32_t* const items = batch.joinItems + take(&batch.work->joinCount, groups);
+  for (uint32_t group = 0; group < groups; group++) items[group] = packItem(segmentIndex, 0, group);
+}
+
 /** By one warp. */
 SWARM_DEVICE void planChunk(const DecodeBatch& batch, uint32_t chunk) {
   const DecodeTask& task = batch.tasks[chunk];
@@ -103,6 +139,7 @@ SWARM_DEVICE void planChunk(const DecodeBatch& batch, uint32_t chunk) {
   U32 failures = 0;
   eachLane(segmentCount, [&](uint32_t lane) {
     const Status status = planSegment(task, segmentCount, lane, batch.segments[chunk * chunkSegments + lane]);
+    if (status == Status::ok) planWork(batch, chunk * chunkSegments + lane);
     setLane(failures, lane, static_cast<uint32_t>(status));
   });
   report(&state.verdict, static_cast<Status>(largest(failures)));
@@ -181,24 +218,8 @@ SWARM_DEVICE Status decodeStream(const PlanePlan& plane, const DecodeShared& sha
 
 SWARM_DEVICE uint8_t* planeScratch(const DecodeBatch& batch, uint32_t segmentIndex, const SegmentPlan& segment,
                                    uint32_t plane) {
-  return batch.planes + segmentIndex * planeScratchBytes + plane * alignUp(segment.elements);
-}
-
-/** What a warp decodes or joins of a segment: as many elements as a stream has symbols. */
-struct Piece {
-  uint32_t first;
-  uint32_t size;
-};
-
-SWARM_DEVICE Piece pieceOf(const SegmentPlan& segment, uint32_t index) {
-  const unsigned bits = streamBitsOf(segment.element);
-  const uint32_t first = index << bits;
-  const auto rest = static_cast<uint32_t>(segment.elements) - first;
-  return {first, rest < uint32_t{1} << bits ? rest : uint32_t{1} << bits};
-}
-
-SWARM_DEVICE uint32_t pieceCount(const SegmentPlan& segment) {
-  return static_cast<uint32_t>(streamCount(segment.elements, streamBitsOf(segment.element)));
+  return batch.tasks[segmentIndex / chunkSegments].planes + segmentIndex % chunkSegments * planeScratchBytes +
+         plane * alignUp(segment.elements);
 }
 
 /** Where the piece's raw bytes go. */
@@ -206,17 +227,16 @@ SWARM_DEVICE uint8_t* rawOf(const DecodeTask& task, const SegmentPlan& segment, 
   return task.raw + segment.rawOffset + segment.phase + piece.first * elementWidth(segment.element);
 }
 
-/** By one block: streams from group * groupStreams on of a plane. */
-SWARM_DEVICE void decodePlane(const DecodeBatch& batch, uint32_t segmentIndex, uint32_t planeIndex, uint32_t group,
-                              DecodeShared& shared) {
+/** By one block: a group of streams. */
+SWARM_DEVICE void decodePlane(const DecodeBatch& batch, uint32_t item, DecodeShared& shared) {
+  const uint32_t segmentIndex = item >> 4;
+  const uint32_t planeIndex = item >> 2 & 3;
+  const uint32_t group = item & 3;
   const uint32_t chunk = segmentIndex / chunkSegments;
   DecodeState& state = batch.states[chunk];
-  if (!isAlive(state, segmentIndex, shared)) return;
+  if (!isRight(state, shared)) return;
   const SegmentPlan& segment = batch.segments[segmentIndex];
-  if (planeIndex >= segment.planeCount) return;
   const PlanePlan& plane = segment.planes[planeIndex];
-  if (plane.mode == PlaneMode::raw || plane.mode == PlaneMode::constant) return;
-  if (group * groupStreams >= plane.streams) return;
   const bool fused = isFused(segment);
   if (plane.mode == PlaneMode::rans)
     makeTable(plane, shared);
@@ -316,13 +336,14 @@ class Joiner {
   PlaneSource sources_[planeCountMax];
 };
 
-/** By one block: pieces from group * groupStreams on. */
-SWARM_DEVICE void joinSegment(const DecodeBatch& batch, uint32_t segmentIndex, uint32_t group, DecodeShared& shared) {
+/** By one block: a group of pieces. */
+SWARM_DEVICE void joinSegment(const DecodeBatch& batch, uint32_t item, DecodeShared& shared) {
+  const uint32_t segmentIndex = item >> 4;
+  const uint32_t group = item & 3;
   const uint32_t chunk = segmentIndex / chunkSegments;
   const DecodeState& state = batch.states[chunk];
-  if (!isAlive(state, segmentIndex, shared)) return;
+  if (!isRight(state, shared)) return;
   const SegmentPlan& segment = batch.segments[segmentIndex];
-  if (isFused(segment) || group * groupStreams >= pieceCount(segment)) return;
   loadSteps(*batch.tables, shared.steps);
   eachWarp([&](uint32_t warp) {
     const uint32_t index = group * groupStreams + warp;

@@ -7,15 +7,6 @@
 
 namespace swarm::gpu {
 
-/** A chunk to encode. Both pointers are aligned to 16 bytes; `out` holds maxEncodedBytes(rawBytes), rounded up to 16. */
-struct EncodeTask {
-  const uint8_t* raw;
-  uint8_t* out;
-  uint32_t rawBytes;
-  Element hint;
-  Profile profile;
-};
-
 /** What became of a chunk. */
 struct EncodeState {
   uint32_t encodedBytes;
@@ -70,6 +61,22 @@ struct EncodeTables {
  */
 constexpr size_t encodeScratchBytes = 2 * segmentBytesMax + 2 * planeCountMax * (size_t{1} << streamBitsOfBytes);
 
+/** States that the streams of a segment start with; fp32 has half as many in each of twice as many planes. */
+constexpr size_t streamStateCount = 2 * segmentPieces * warpLanes;
+
+/** A chunk to encode. Pointers to bytes are aligned to 16 bytes; `out` holds maxEncodedBytes(rawBytes), rounded up to 16. */
+struct EncodeTask {
+  const uint8_t* raw;
+  uint8_t* out;
+  uint32_t rawBytes;
+  Element hint;
+  Profile profile;
+  /** encodeScratchBytes for each segment. */
+  uint8_t* scratch;
+  /** streamStateCount for each segment. */
+  uint32_t* streamStates;
+};
+
 struct EncodeBatch {
   const EncodeTask* tasks;
   uint32_t count;
@@ -78,11 +85,10 @@ struct EncodeBatch {
   EncodeSegment* segments;
   /** segmentPieces for each segment: remainders of its raw bytes, by 32 KiB. */
   uint32_t* pieces;
-  /** encodeScratchBytes for each segment. */
-  uint8_t* scratch;
-  /** 32 states for each stream: planeCountMax * segmentPieces * 32 for each segment. */
-  uint32_t* streamStates;
   const EncodeTables* tables;
+  /** Numbers of the segments that there are: chunk * chunkSegments and the number in the chunk. */
+  const uint32_t* segmentIndexes;
+  uint32_t segmentCount;
 };
 
 SWARM_DEVICE uint32_t segmentCountOf(const EncodeTask& task) {
@@ -103,8 +109,6 @@ SWARM_DEVICE SegmentPlace placeOf(const EncodeBatch& batch, uint32_t segmentInde
   const EncodeTask* const task = batch.tasks + chunk;
   return {chunk, index, task, task->raw + (size_t{index} << segmentBits)};
 }
-
-SWARM_DEVICE bool exists(const SegmentPlace& place) { return place.index < segmentCountOf(*place.task); }
 
 /** Elements of a segment, as their planes have them: rotated where they are floating point of that kind. */
 class Elements {

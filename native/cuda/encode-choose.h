@@ -114,7 +114,6 @@ SWARM_DEVICE void weigh(const uint8_t* raw, uint32_t size, Element element, uint
 /** Element type, phase, and which planes to store. By one block. */
 SWARM_DEVICE void chooseElement(const EncodeBatch& batch, uint32_t segmentIndex, ChooseShared& shared) {
   const SegmentPlace place = placeOf(batch, segmentIndex);
-  if (!exists(place)) return;
   const auto size = static_cast<uint32_t>(
       place.index + 1 < segmentCountOf(*place.task) ? segmentBytesMax
                                                     : place.task->rawBytes - (size_t{place.index} << segmentBits));
@@ -166,7 +165,6 @@ struct CountShared {
 /** Counts a plane that the sample did not store. By one block. */
 SWARM_DEVICE void countPlane(const EncodeBatch& batch, uint32_t segmentIndex, uint32_t plane, CountShared& shared) {
   const SegmentPlace place = placeOf(batch, segmentIndex);
-  if (!exists(place)) return;
   EncodeSegment& segment = batch.segments[segmentIndex];
   const Elements elements(place.raw + segment.phase, segment.element);
   if (plane >= elements.width() || (segment.storedPlanes >> plane & 1) != 0) return;
@@ -361,7 +359,6 @@ SWARM_DEVICE void chooseFixed(const uint32_t* counts, uint32_t symbols, uint32_t
 /** Mode and table of a plane. By one warp. */
 SWARM_DEVICE void choosePlane(const EncodeBatch& batch, uint32_t segmentIndex, uint32_t planeIndex, TableShared& shared) {
   const SegmentPlace place = placeOf(batch, segmentIndex);
-  if (!exists(place)) return;
   EncodeSegment& segment = batch.segments[segmentIndex];
   if (planeIndex >= elementWidth(segment.element)) return;
   EncodePlane& plane = segment.planes[planeIndex];

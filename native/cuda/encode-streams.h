@@ -20,11 +20,15 @@ SWARM_DEVICE uint8_t* streamScratch(const EncodeBatch& batch, uint32_t segmentIn
                                     uint32_t plane, uint32_t stream) {
   const unsigned bits = streamBitsOf(segment.element);
   const size_t streams = streamCount(segment.elements, bits);
-  return batch.scratch + segmentIndex * encodeScratchBytes + ((plane * streams + stream) << (bits + 1));
+  return placeOf(batch, segmentIndex).task->scratch + segmentIndex % chunkSegments * encodeScratchBytes +
+         ((plane * streams + stream) << (bits + 1));
 }
 
-SWARM_DEVICE uint32_t* streamStates(const EncodeBatch& batch, uint32_t segmentIndex, uint32_t plane, uint32_t stream) {
-  return batch.streamStates + ((size_t{segmentIndex} * planeCountMax + plane) * segmentPieces + stream) * warpLanes;
+SWARM_DEVICE uint32_t* streamStates(const EncodeBatch& batch, uint32_t segmentIndex, const EncodeSegment& segment,
+                                    uint32_t plane, uint32_t stream) {
+  const size_t streams = streamCount(segment.elements, streamBitsOf(segment.element));
+  return placeOf(batch, segmentIndex).task->streamStates + segmentIndex % chunkSegments * streamStateCount +
+         (plane * streams + stream) * warpLanes;
 }
 
 /** Escapes of a FIX stream lie behind room for its bit planes. */
@@ -126,7 +130,6 @@ SWARM_DEVICE uint32_t encodeFixed(const EncodePlane& plane, const Elements& elem
 SWARM_DEVICE void encodePlane(const EncodeBatch& batch, uint32_t segmentIndex, uint32_t planeIndex, uint32_t group,
                               StreamShared& shared) {
   const SegmentPlace place = placeOf(batch, segmentIndex);
-  if (!exists(place)) return;
   EncodeSegment& segment = batch.segments[segmentIndex];
   if (planeIndex >= elementWidth(segment.element)) return;
   const EncodePlane& plane = segment.planes[planeIndex];
@@ -154,7 +157,7 @@ SWARM_DEVICE void encodePlane(const EncodeBatch& batch, uint32_t segmentIndex, u
     const uint32_t words =
         plane.mode == PlaneMode::rans
             ? encodeRans(plane, elements, planeIndex, first, size, uint32_t{1} << streamBits, shared, scratch,
-                         streamStates(batch, segmentIndex, planeIndex, stream))
+                         streamStates(batch, segmentIndex, segment, planeIndex, stream))
             : encodeFixed(plane, elements, planeIndex, first, size, streamBits, shared, scratch);
     eachLane(1, [&](uint32_t) { segment.streamWords[planeIndex][stream] = words; });
   });

@@ -19,7 +19,6 @@ struct WriteShared {
 /** By one block: the remainders of eight pieces of 32 KiB. */
 SWARM_DEVICE void sumSegment(const EncodeBatch& batch, uint32_t segmentIndex, uint32_t group, WriteShared& shared) {
   const SegmentPlace place = placeOf(batch, segmentIndex);
-  if (!exists(place)) return;
   const uint32_t segmentStart = place.index << segmentBits;
   const uint32_t left = place.task->rawBytes - segmentStart;
   const uint32_t size = left < segmentBytesMax ? left : static_cast<uint32_t>(segmentBytesMax);
@@ -204,7 +203,7 @@ SWARM_DEVICE void writeStream(const EncodeBatch& batch, uint32_t segmentIndex, c
   const uint8_t* const scratch = streamScratch(batch, segmentIndex, segment, index, stream);
   if (plane.mode == PlaneMode::rans) {
     const RansLayout layout(segment.elements, plane.symbolCount, streamBits);
-    const uint32_t* const states = streamStates(batch, segmentIndex, index, stream);
+    const uint32_t* const states = streamStates(batch, segmentIndex, segment, index, stream);
     storeWord(data + layout.states, U32(stream * warpLanes) + laneIds(), load(states, laneIds()), true);
     copyHalves(scratch + 2 * ((size_t{1} << streamBits) - size), 2 * size, data + layout.words + 2 * before);
     return;
@@ -221,7 +220,6 @@ SWARM_DEVICE void writeStream(const EncodeBatch& batch, uint32_t segmentIndex, c
 /** By one block: eight streams of a plane, or of a stored chunk all raw bytes as long as `planeIndex` is 0. */
 SWARM_DEVICE void writePlane(const EncodeBatch& batch, uint32_t segmentIndex, uint32_t planeIndex, uint32_t group) {
   const SegmentPlace place = placeOf(batch, segmentIndex);
-  if (!exists(place)) return;
   const EncodeSegment& segment = batch.segments[segmentIndex];
   const bool isStored = batch.states[place.chunk].codec == ChunkCodec::raw;
   eachWarp([&](uint32_t warp) {

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "cpu/statistics.h"
+#include "cuda/constants.h"
 #include "cuda/decode.h"
 #include "cuda/encode-choose.h"
 #include "cuda/encode-write.h"
@@ -10,16 +10,6 @@
 namespace swarm::gpu {
 
 namespace {
-
-const EncodeTables& allTables() {
-  static const std::unique_ptr<EncodeTables> tables = [] {
-    auto made = std::make_unique<EncodeTables>();
-    makeCrcTables(made->crc);
-    for (uint32_t value = 1; value < logCount; value++) made->logs[value] = static_cast<uint16_t>(log2Fixed(value));
-    return made;
-  }();
-  return *tables;
-}
 
 struct alignas(16) Aligned {
   uint8_t bytes[16];
@@ -39,48 +29,22 @@ uint8_t* bytesOf(const std::unique_ptr<Aligned[]>& aligned) { return reinterpret
 
 }  // namespace
 
-Status decodeOnHostWarp(ByteSpan encoded, MutableSpan raw) {
-  const auto from = alignedBytes(encoded.size);
-  const auto to = alignedBytes(raw.size);
-  if (encoded.size != 0) std::memcpy(bytesOf(from), encoded.data, encoded.size);
-  const DecodeTask task = {bytesOf(from), static_cast<uint32_t>(encoded.size), static_cast<uint32_t>(raw.size), bytesOf(to)};
-  DecodeState state{};
-  const std::unique_ptr<SegmentPlan[]> segments(new SegmentPlan[segmentCountMax]);
-  uint32_t pieces[segmentCountMax * segmentPieces];
-  const size_t segmentCount = (raw.size + segmentBytesMax - 1) >> segmentBits;
-  const auto planes = alignedBytes(scratchOf(raw.size, planeScratchBytes, 1, 16 * planeCountMax));
-  const DecodeBatch batch = {&task, 1, &state, segments.get(), pieces, bytesOf(planes), &allTables().crc};
+void runOnHost(const DecodeBatch& batch) {
   const auto shared = std::make_unique<DecodeShared>();
-  planChunk(batch, 0);
-  for (uint32_t segment = 0; segment < segmentCount; segment++)
-    for (uint32_t plane = 0; plane < planeCountMax; plane++)
-      for (uint32_t group = 0; group < groupCount; group++) decodePlane(batch, segment, plane, group, *shared);
-  for (uint32_t segment = 0; segment < segmentCount; segment++)
-    for (uint32_t group = 0; group < groupCount; group++) joinSegment(batch, segment, group, *shared);
-  finishChunk(batch, 0, *shared);
-  const auto status = static_cast<Status>(state.verdict);
-  if (status == Status::ok && raw.size != 0) std::memcpy(raw.data, bytesOf(to), raw.size);
-  return status;
+  for (uint32_t chunk = 0; chunk < batch.count; chunk++) planChunk(batch, chunk);
+  for (uint32_t item = 0; item < batch.work->decodeCount; item++) decodePlane(batch, batch.decodeItems[item], *shared);
+  for (uint32_t item = 0; item < batch.work->joinCount; item++) joinSegment(batch, batch.joinItems[item], *shared);
+  for (uint32_t chunk = 0; chunk < batch.count; chunk++) finishChunk(batch, chunk, *shared);
 }
 
-EncodeResult encodeOnHostWarp(ByteSpan raw, Element hint, Profile profile, MutableSpan out) {
-  const auto from = alignedBytes(raw.size);
-  const auto to = alignedBytes(maxEncodedBytes(raw.size));
-  if (raw.size != 0) std::memcpy(bytesOf(from), raw.data, raw.size);
-  const EncodeTask task = {bytesOf(from), bytesOf(to), static_cast<uint32_t>(raw.size), hint, profile};
-  EncodeState state{};
-  const uint32_t segmentCount = segmentCountOf(task);
-  const std::unique_ptr<EncodeSegment[]> segments(new EncodeSegment[segmentCount]);
-  uint32_t pieces[chunkSegments * segmentPieces];
-  const auto scratch = alignedBytes(scratchOf(raw.size, encodeScratchBytes, 2, encodeScratchBytes - 2 * segmentBytesMax));
-  const std::unique_ptr<uint32_t[]> streamStates(new uint32_t[segmentCount * planeCountMax * segmentPieces * warpLanes]);
-  const EncodeBatch batch = {&task, 1, &state, segments.get(), pieces, bytesOf(scratch), streamStates.get(), &allTables()};
+void runOnHost(const EncodeBatch& batch) {
   const auto choose = std::make_unique<ChooseShared>();
   const auto count = std::make_unique<CountShared>();
   const auto table = std::make_unique<TableShared>();
   const auto stream = std::make_unique<StreamShared>();
   const auto write = std::make_unique<WriteShared>();
-  for (uint32_t segment = 0; segment < segmentCount; segment++) {
+  for (uint32_t index = 0; index < batch.segmentCount; index++) {
+    const uint32_t segment = batch.segmentIndexes[index];
     for (uint32_t group = 0; group < groupCount; group++) sumSegment(batch, segment, group, *write);
     chooseElement(batch, segment, *choose);
     for (uint32_t plane = 0; plane < planeCountMax; plane++) {
@@ -89,11 +53,47 @@ EncodeResult encodeOnHostWarp(ByteSpan raw, Element hint, Profile profile, Mutab
       for (uint32_t group = 0; group < groupCount; group++) encodePlane(batch, segment, plane, group, *stream);
     }
   }
-  layOutChunk(batch, 0);
-  for (uint32_t segment = 0; segment < segmentCount; segment++)
+  for (uint32_t chunk = 0; chunk < batch.count; chunk++) layOutChunk(batch, chunk);
+  for (uint32_t index = 0; index < batch.segmentCount; index++)
     for (uint32_t plane = 0; plane < planeCountMax; plane++)
-      for (uint32_t group = 0; group < groupCount; group++) writePlane(batch, segment, plane, group);
-  finishEncoding(batch, 0, *write);
+      for (uint32_t group = 0; group < groupCount; group++) writePlane(batch, batch.segmentIndexes[index], plane, group);
+  for (uint32_t chunk = 0; chunk < batch.count; chunk++) finishEncoding(batch, chunk, *write);
+}
+
+Status decodeOnHostWarp(ByteSpan encoded, MutableSpan raw) {
+  const auto from = alignedBytes(encoded.size);
+  const auto to = alignedBytes(raw.size);
+  const auto planes = alignedBytes(scratchOf(raw.size, planeScratchBytes, 1, 16 * planeCountMax));
+  if (encoded.size != 0) std::memcpy(bytesOf(from), encoded.data, encoded.size);
+  const DecodeTask task = {bytesOf(from), static_cast<uint32_t>(encoded.size), static_cast<uint32_t>(raw.size), bytesOf(to),
+                           bytesOf(planes)};
+  DecodeState state{};
+  const std::unique_ptr<SegmentPlan[]> segments(new SegmentPlan[chunkSegments]);
+  uint32_t pieces[chunkSegments * segmentPieces];
+  DecodeWork work{};
+  uint32_t decodeItems[decodeItemsMax];
+  uint32_t joinItems[joinItemsMax];
+  runOnHost({&task, 1, &state, segments.get(), pieces, &work, decodeItems, joinItems, &allTables().crc});
+  const auto status = static_cast<Status>(state.verdict);
+  if (status == Status::ok && raw.size != 0) std::memcpy(raw.data, bytesOf(to), raw.size);
+  return status;
+}
+
+EncodeResult encodeOnHostWarp(ByteSpan raw, Element hint, Profile profile, MutableSpan out) {
+  const auto from = alignedBytes(raw.size);
+  const auto to = alignedBytes(maxEncodedBytes(raw.size));
+  const auto scratch = alignedBytes(scratchOf(raw.size, encodeScratchBytes, 2, encodeScratchBytes - 2 * segmentBytesMax));
+  if (raw.size != 0) std::memcpy(bytesOf(from), raw.data, raw.size);
+  const size_t segmentCount = (raw.size + segmentBytesMax - 1) >> segmentBits;
+  const std::unique_ptr<uint32_t[]> streamStates(new uint32_t[segmentCount * streamStateCount]);
+  const EncodeTask task = {bytesOf(from), bytesOf(to), static_cast<uint32_t>(raw.size), hint, profile, bytesOf(scratch),
+                           streamStates.get()};
+  EncodeState state{};
+  const std::unique_ptr<EncodeSegment[]> segments(new EncodeSegment[segmentCount]);
+  uint32_t pieces[chunkSegments * segmentPieces];
+  uint32_t indexes[chunkSegments];
+  for (uint32_t index = 0; index < segmentCount; index++) indexes[index] = index;
+  runOnHost({&task, 1, &state, segments.get(), pieces, &allTables(), indexes, static_cast<uint32_t>(segmentCount)});
   std::memcpy(out.data, bytesOf(to), state.encodedBytes);
   return {Status::ok, state.encodedBytes, state.codec, state.floatSegments};
 }

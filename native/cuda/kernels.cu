@@ -1,23 +1,29 @@
 // The kernels as a GPU runs them: a block for each piece of work that decode.h and the encode-*.h name.
+#include "cuda/kernels.h"
+
 #include "cuda/decode.h"
 #include "cuda/encode-choose.h"
 #include "cuda/encode-write.h"
 
 namespace swarm::gpu {
 
+namespace {
+
 __global__ void __launch_bounds__(blockThreads) planChunks(DecodeBatch batch) {
   const uint32_t chunk = blockIdx.x * blockWarps + threadIdx.x / warpLanes;
   if (chunk < batch.count) planChunk(batch, chunk);
 }
 
-__global__ void __launch_bounds__(blockThreads, 3) decodePlanes(DecodeBatch batch) {
+__global__ void __launch_bounds__(blockThreads, 4) decodePlanes(DecodeBatch batch) {
   __shared__ DecodeShared shared;
-  decodePlane(batch, blockIdx.x, blockIdx.y / groupCount, blockIdx.y % groupCount, shared);
+  const uint32_t count = batch.work->decodeCount;
+  for (uint32_t item = blockIdx.x; item < count; item += gridDim.x) decodePlane(batch, batch.decodeItems[item], shared);
 }
 
-__global__ void __launch_bounds__(blockThreads) joinSegments(DecodeBatch batch) {
+__global__ void __launch_bounds__(blockThreads, 4) joinSegments(DecodeBatch batch) {
   __shared__ DecodeShared shared;
-  joinSegment(batch, blockIdx.x, blockIdx.y, shared);
+  const uint32_t count = batch.work->joinCount;
+  for (uint32_t item = blockIdx.x; item < count; item += gridDim.x) joinSegment(batch, batch.joinItems[item], shared);
 }
 
 __global__ void __launch_bounds__(blockThreads) finishChunks(DecodeBatch batch) {
@@ -27,28 +33,28 @@ __global__ void __launch_bounds__(blockThreads) finishChunks(DecodeBatch batch) 
 
 __global__ void __launch_bounds__(blockThreads) sumSegments(EncodeBatch batch) {
   __shared__ WriteShared shared;
-  sumSegment(batch, blockIdx.x, blockIdx.y, shared);
+  sumSegment(batch, batch.segmentIndexes[blockIdx.x], blockIdx.y, shared);
 }
 
 __global__ void __launch_bounds__(blockThreads) chooseElements(EncodeBatch batch) {
   __shared__ ChooseShared shared;
-  chooseElement(batch, blockIdx.x, shared);
+  chooseElement(batch, batch.segmentIndexes[blockIdx.x], shared);
 }
 
 __global__ void __launch_bounds__(blockThreads) countPlanes(EncodeBatch batch) {
   __shared__ CountShared shared;
-  countPlane(batch, blockIdx.x, blockIdx.y, shared);
+  countPlane(batch, batch.segmentIndexes[blockIdx.x], blockIdx.y, shared);
 }
 
 __global__ void __launch_bounds__(warpLanes* planeCountMax) choosePlanes(EncodeBatch batch) {
   __shared__ TableShared shared[planeCountMax];
   const uint32_t plane = threadIdx.x / warpLanes;
-  choosePlane(batch, blockIdx.x, plane, shared[plane]);
+  choosePlane(batch, batch.segmentIndexes[blockIdx.x], plane, shared[plane]);
 }
 
 __global__ void __launch_bounds__(blockThreads) encodePlanes(EncodeBatch batch) {
   __shared__ StreamShared shared;
-  encodePlane(batch, blockIdx.x, blockIdx.y / groupCount, blockIdx.y % groupCount, shared);
+  encodePlane(batch, batch.segmentIndexes[blockIdx.x], blockIdx.y / groupCount, blockIdx.y % groupCount, shared);
 }
 
 __global__ void __launch_bounds__(blockThreads) layOutChunks(EncodeBatch batch) {
@@ -57,12 +63,51 @@ __global__ void __launch_bounds__(blockThreads) layOutChunks(EncodeBatch batch) 
 }
 
 __global__ void __launch_bounds__(blockThreads) writePlanes(EncodeBatch batch) {
-  writePlane(batch, blockIdx.x, blockIdx.y / groupCount, blockIdx.y % groupCount);
+  writePlane(batch, batch.segmentIndexes[blockIdx.x], blockIdx.y / groupCount, blockIdx.y % groupCount);
 }
 
-__global__ void __launch_bounds__(blockThreads) finishChunks(EncodeBatch batch) {
+__global__ void __launch_bounds__(blockThreads) finishEncodings(EncodeBatch batch) {
   __shared__ WriteShared shared;
   finishEncoding(batch, blockIdx.x, shared);
+}
+
+uint32_t inBlocks(uint32_t count) { return (count + blockWarps - 1) / blockWarps; }
+
+/** How many blocks a device has room for at once; `most`: how many could have work. */
+template <class Kernel>
+uint32_t blocksFor(Kernel kernel, uint32_t multiprocessors, uint32_t most) {
+  int resident = 1;
+  cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, kernel, blockThreads, 0);
+  const uint32_t room = multiprocessors * static_cast<uint32_t>(resident < 1 ? 1 : resident);
+  return room < most ? room : most;
+}
+
+}  // namespace
+
+cudaError_t launchDecode(const DecodeBatch& batch, uint32_t multiprocessors, cudaStream_t stream) {
+  if (batch.count == 0) return cudaSuccess;
+  planChunks<<<inBlocks(batch.count), blockThreads, 0, stream>>>(batch);
+  decodePlanes<<<blocksFor(decodePlanes, multiprocessors, batch.count * decodeItemsMax), blockThreads, 0, stream>>>(batch);
+  joinSegments<<<blocksFor(joinSegments, multiprocessors, batch.count * joinItemsMax), blockThreads, 0, stream>>>(batch);
+  finishChunks<<<batch.count, blockThreads, 0, stream>>>(batch);
+  return cudaGetLastError();
+}
+
+cudaError_t launchEncode(const EncodeBatch& batch, cudaStream_t stream) {
+  if (batch.count == 0) return cudaSuccess;
+  if (batch.segmentCount > 0) {
+    const uint32_t segments = batch.segmentCount;
+    sumSegments<<<dim3(segments, groupCount), blockThreads, 0, stream>>>(batch);
+    chooseElements<<<segments, blockThreads, 0, stream>>>(batch);
+    countPlanes<<<dim3(segments, planeCountMax), blockThreads, 0, stream>>>(batch);
+    choosePlanes<<<segments, warpLanes * planeCountMax, 0, stream>>>(batch);
+    encodePlanes<<<dim3(segments, planeCountMax * groupCount), blockThreads, 0, stream>>>(batch);
+  }
+  layOutChunks<<<inBlocks(batch.count), blockThreads, 0, stream>>>(batch);
+  if (batch.segmentCount > 0)
+    writePlanes<<<dim3(batch.segmentCount, planeCountMax * groupCount), blockThreads, 0, stream>>>(batch);
+  finishEncodings<<<batch.count, blockThreads, 0, stream>>>(batch);
+  return cudaGetLastError();
 }
 
 }  // namespace swarm::gpu

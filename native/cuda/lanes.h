@@ -334,10 +334,28 @@ constexpr uint32_t blockThreads = blockWarps * warpLanes;
 template <class Work>
 SWARM_DEVICE void eachWarp(Work work) {
 #if defined(__CUDACC__)
-  work(threadIdx.x / static_cast<uint32_t>(warpLanes));
+  work(threadIdx.x / warpLanes);
   __syncthreads();
 #else
   for (uint32_t warp = 0; warp < blockWarps; warp++) work(warp);
+#endif
+}
+
+/** Waits for all warps of the block. */
+SWARM_DEVICE void syncBlock() {
+#if defined(__CUDACC__)
+  __syncthreads();
+#endif
+}
+
+/** Plain code for one lane: takes `count` numbers from a counter that others take from too; returns the first. */
+SWARM_DEVICE uint32_t take(uint32_t* counter, uint32_t count) {
+#if defined(__CUDACC__)
+  return atomicAdd(counter, count);
+#else
+  const uint32_t first = *counter;
+  *counter += count;
+  return first;
 #endif
 }
 

@@ -47,7 +47,15 @@ export function whyNoFuzzer(): string | undefined {
 
 /** Takes up to minutes the first time. */
 export function buildFuzzer(): void {
-  const configure = ['-S', 'native', '-B', build, '-DSWARM_CODEC_TESTS=ON', '-DCMAKE_CXX_COMPILER=clang++']
+  const configure = [
+    '-S',
+    'native',
+    '-B',
+    build,
+    '-DSWARM_CODEC_TESTS=ON',
+    '-DWITH_CUDA=OFF',
+    '-DCMAKE_CXX_COMPILER=clang++',
+  ]
   for (const args of [configure, ['--build', build, '--target', 'codec_fuzz', '--parallel', '2']]) {
     const result = spawnSync('cmake', args, { cwd: root, encoding: 'utf8', timeout: BUILD_TIMEOUT_MS })
     assert.equal(result.status, 0, `cmake ${args.join(' ')}\n${result.stdout}${result.stderr}`)

@@ -232,6 +232,7 @@ int main(int count, char** arguments) {
     storedPlanesInOrder();
     damageOnePath();
   }
+  if (std::count(testedPaths.begin(), testedPaths.end(), CodePath::hostWarp) != 0) batches();
   pathsAgree();
   damageAllPaths();
   std::printf("codec_test: %d failed\n", failures);

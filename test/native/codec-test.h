@@ -94,6 +94,9 @@ inline Status decodeExact(const Bytes& encoded, Exact& raw) {
 /** The kernels of FIX planes of the path under test do as the scalar ones. */
 void fixedKernelsAgree();
 
+/** Batches of chunks, by the kernels for GPUs. */
+void batches();
+
 /** Damage of every kind, on the path under test. */
 void damageOnePath();
 

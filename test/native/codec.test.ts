@@ -24,7 +24,8 @@ function run(command: string, ...args: string[]): string {
 /** Path of the program. */
 function buildTests(folder: string, ...options: string[]): string {
   const build = `${root}build/${folder}`
-  run('cmake', '-S', 'native', '-B', build, '-DSWARM_CODEC_TESTS=ON', '-DCMAKE_BUILD_TYPE=Debug', ...options)
+  const common = ['-DSWARM_CODEC_TESTS=ON', '-DWITH_CUDA=OFF', '-DCMAKE_BUILD_TYPE=Debug']
+  run('cmake', '-S', 'native', '-B', build, ...common, ...options)
   run('cmake', '--build', build, '--target', 'codec_test', '--parallel', '2')
   return `${build}/codec_test`
 }

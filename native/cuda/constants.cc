@@ -1,4 +1,8 @@
-#include "cuda/crc.h"
+#include "cuda/constants.h"
+
+#include <memory>
+
+#include "cpu/statistics.h"
 
 namespace swarm::gpu {
 
@@ -11,8 +15,6 @@ void fillSteps(uint32_t* steps, unsigned bits, unsigned firstBit) {
   const uint32_t shift = crcShift(tileBytes);
   for (uint32_t value = 0; value < uint32_t{1} << bits; value++) steps[value] = crcMultiply(value << firstBit, shift);
 }
-
-}  // namespace
 
 void makeCrcTables(CrcTables& tables) {
   fillSteps(tables.steps.low, 11, 0);
@@ -30,6 +32,18 @@ void makeCrcTables(CrcTables& tables) {
   for (uint32_t zeros = 1; zeros < tileBytes; zeros++)
     tables.withoutZeros[zeros] = crcMultiply(tables.withoutZeros[zeros - 1], back);
   for (unsigned power = 0; power < 25; power++) tables.powers[power] = crcShift(size_t{1} << power);
+}
+
+}  // namespace
+
+const EncodeTables& allTables() {
+  static const std::unique_ptr<EncodeTables> tables = [] {
+    auto made = std::make_unique<EncodeTables>();
+    makeCrcTables(made->crc);
+    for (uint32_t value = 1; value < logCount; value++) made->logs[value] = static_cast<uint16_t>(log2Fixed(value));
+    return made;
+  }();
+  return *tables;
 }
 
 }  // namespace swarm::gpu
