@@ -4,6 +4,7 @@
 #include "addon/codec-pool.h"
 #include "addon/file-system.h"
 #include "addon/rival-libraries.h"
+#include "cuda/backend.h"
 #include "format/layout.h"
 
 namespace swarm {
@@ -11,7 +12,7 @@ namespace swarm {
 namespace {
 
 /** Raised whenever a name, an argument or a result below changes. */
-constexpr uint32_t interfaceVersion = 5;
+constexpr uint32_t interfaceVersion = 6;
 
 /** inspect(encoded): the header's fields, or just `status` when it breaks a rule. */
 Napi::Value inspect(const Napi::CallbackInfo& info) {
@@ -29,6 +30,23 @@ Napi::Value inspect(const Napi::CallbackInfo& info) {
   result.Set("hint", static_cast<double>(header.hint));
   result.Set("rawBytes", static_cast<double>(header.rawBytes));
   result.Set("encodedBytes", static_cast<double>(header.encodedBytes));
+  return result;
+}
+
+/** findDevices(): the GPUs that can be used, and why there are none. */
+Napi::Value findDevices(const Napi::CallbackInfo& info) {
+  const gpu::Devices devices = gpu::findDevices();
+  Napi::Array found = Napi::Array::New(info.Env());
+  for (const gpu::Device& device : devices.found) {
+    Napi::Object each = Napi::Object::New(info.Env());
+    each.Set("index", device.index);
+    each.Set("name", device.name);
+    each.Set("memoryBytes", static_cast<double>(device.memoryBytes));
+    found.Set(found.Length(), each);
+  }
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("found", found);
+  result.Set("reason", devices.reason);
   return result;
 }
 
@@ -50,6 +68,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("syncFileSystem", Napi::Function::New(env, syncFileSystem));
   exports.Set("openLz4", Napi::Function::New(env, openLz4));
   exports.Set("openZstd", Napi::Function::New(env, openZstd));
+  exports.Set("findDevices", Napi::Function::New(env, findDevices));
   exports.Set("CodecPool", CodecPool::define(env));
   return exports;
 }

@@ -2,11 +2,11 @@
 #include "addon/codec-pool.h"
 
 #include <cmath>
+#include <cstring>
 #include <new>
 #include <optional>
 #include <string>
 
-#include "addon/file-io.h"
 #include "format/layout.h"
 
 namespace swarm {
@@ -70,50 +70,11 @@ class Arguments {
   bool failed_ = false;
 };
 
-JobResult readRanges(const Job& job, MutableSpan raw) {
-  JobResult result;
-  for (const FileRange& range : job.ranges) {
-    const IoResult moved = readFully(range.fd, {raw.data + range.rawOffset, range.length}, range.fileOffset);
-    if (moved.status != Status::ok) {
-      result.status = moved.status;
-      result.error = moved.error;
-      return result;
-    }
-    result.rangeIndex++;
-  }
-  return result;
-}
-
-JobResult writeRanges(const Job& job, Status decoded, MutableSpan raw) {
-  JobResult result;
-  result.status = decoded;
-  if (decoded != Status::ok) return result;
-  for (const FileRange& range : job.ranges) {
-    const IoResult moved = writeFully(range.fd, {raw.data + range.rawOffset, range.length}, range.fileOffset);
-    if (moved.status != Status::ok) {
-      result.status = moved.status;
-      result.error = moved.error;
-      return result;
-    }
-    result.rangeIndex++;
-  }
-  return result;
-}
-
-JobResult encodedResult(const EncodeResult& encoded) {
-  JobResult result;
-  result.status = encoded.status;
-  result.encoded = encoded;
-  return result;
-}
-
 std::optional<CodePath> availablePath(const std::string& name) {
   for (const CodePath path : allPaths)
     if (name == pathName(path) && isAvailable(path)) return path;
   return std::nullopt;
 }
-
-ByteSpan readOnly(MutableSpan span) { return {span.data, span.size}; }
 
 }  // namespace
 
@@ -121,7 +82,8 @@ Napi::Function CodecPool::define(Napi::Env env) {
   return DefineClass(env, "CodecPool",
                      {InstanceMethod("read", &CodecPool::read), InstanceMethod("encode", &CodecPool::encode),
                       InstanceMethod("seal", &CodecPool::seal), InstanceMethod("decode", &CodecPool::decode),
-                      InstanceMethod("finish", &CodecPool::finish),
+                      InstanceMethod("finish", &CodecPool::finish), InstanceMethod("attach", &CodecPool::attach),
+                      InstanceMethod("retire", &CodecPool::retire),
                       InstanceMethod("close", &CodecPool::close), InstanceMethod("threads", &CodecPool::threads)});
 }
 
@@ -137,7 +99,9 @@ CodecPool::CodecPool(const Napi::CallbackInfo& info) : ObjectWrap(info), environ
     Napi::TypeError::New(info.Env(), "no such code path here").ThrowAsJavaScriptException();
     return;
   }
-  workers_ = std::make_unique<WorkerPool>(static_cast<size_t>(threads), static_cast<size_t>(queueMax), *path);
+  path_ = *path;
+  queueMax_ = static_cast<size_t>(queueMax);
+  workers_ = std::make_unique<WorkerPool>(static_cast<size_t>(threads), queueMax_, path_);
   if (workers_->threadCount() == 0) {
     workers_.reset();
     Napi::Error::New(info.Env(), "no thread could be started").ThrowAsJavaScriptException();
@@ -150,15 +114,22 @@ CodecPool::CodecPool(const Napi::CallbackInfo& info) : ObjectWrap(info), environ
 
 CodecPool::~CodecPool() {
   if (workers_ == nullptr) return;
-  workers_->stop();
+  endThreads();
   napi_remove_env_cleanup_hook(environment_, onEnvironmentEnd, this);
   done_.Release();
 }
 
 void CodecPool::onEnvironmentEnd(void* data) {
   auto* pool = static_cast<CodecPool*>(data);
-  pool->workers_.reset();
+  pool->endThreads();
   pool->pending_.clear();
+}
+
+/** Devices first: their threads wait for workers. They go last, because workers ask them. */
+void CodecPool::endThreads() {
+  if (devices_ != nullptr) devices_->stop();
+  workers_.reset();
+  devices_.reset();
 }
 
 Napi::Value CodecPool::read(const Napi::CallbackInfo& info) {
@@ -171,7 +142,7 @@ Napi::Value CodecPool::read(const Napi::CallbackInfo& info) {
   return submit(info.Env(), std::move(job));
 }
 
-/** encode(ranges, raw, out, codec, hint, level): reads the ranges first, if there are any. */
+/** encode(ranges, raw, out, codec, hint, level, onDevice): reads the ranges first, if there are any. */
 Napi::Value CodecPool::encode(const Napi::CallbackInfo& info) {
   auto job = std::make_unique<Job>(info.Env());
   Arguments arguments(info, *job);
@@ -182,6 +153,8 @@ Napi::Value CodecPool::encode(const Napi::CallbackInfo& info) {
   const auto profile = static_cast<Profile>(arguments.number(5, ansLevelMax));
   arguments.ranges(0, raw);
   if (arguments.failed()) return {};
+  const DeviceTask task = {true, readOnly(raw), raw.size, hint, profile, nullptr};
+  if (info[6].ToBoolean() && ans && devices_ != nullptr && submitEncode(job.get(), task, out)) return hold(info.Env(), std::move(job));
   job->run = [raw, out, ans, hint, profile](const Job& self, Workspace& workspace) {
     const JobResult read = readRanges(self, raw);
     if (read.status != Status::ok) return read;
@@ -206,7 +179,7 @@ Napi::Value CodecPool::seal(const Napi::CallbackInfo& info) {
   return submit(info.Env(), std::move(job));
 }
 
-/** decode(encoded, raw, ranges): writes to the ranges afterwards, if there are any. */
+/** decode(encoded, raw, ranges, onDevice): writes to the ranges afterwards, if there are any; then `raw` may stay as it is. */
 Napi::Value CodecPool::decode(const Napi::CallbackInfo& info) {
   auto job = std::make_unique<Job>(info.Env());
   Arguments arguments(info, *job);
@@ -214,8 +187,9 @@ Napi::Value CodecPool::decode(const Napi::CallbackInfo& info) {
   const MutableSpan raw = arguments.bytes(1);
   arguments.ranges(2, raw);
   if (arguments.failed()) return {};
+  if (info[3].ToBoolean() && devices_ != nullptr && submitDecode(job.get(), readOnly(encoded), raw)) return hold(info.Env(), std::move(job));
   job->run = [encoded, raw](const Job& self, Workspace& workspace) {
-    return writeRanges(self, swarm::decode(readOnly(encoded), raw, workspace), raw);
+    return writeRanges(self, swarm::decode(readOnly(encoded), raw, workspace), readOnly(raw));
   };
   return submit(info.Env(), std::move(job));
 }
@@ -230,7 +204,7 @@ Napi::Value CodecPool::finish(const Napi::CallbackInfo& info) {
   arguments.ranges(3, raw);
   if (arguments.failed()) return {};
   job->run = [encoded, content, raw](const Job& self, Workspace&) {
-    return writeRanges(self, finishZstd(readOnly(encoded), readOnly(content), raw), raw);
+    return writeRanges(self, finishZstd(readOnly(encoded), readOnly(content), raw), readOnly(raw));
   };
   return submit(info.Env(), std::move(job));
 }
@@ -240,7 +214,7 @@ Napi::Value CodecPool::close(const Napi::CallbackInfo& info) {
   if (!pending_.empty()) {
     Napi::Error::New(info.Env(), "jobs are pending").ThrowAsJavaScriptException();
   } else if (workers_ != nullptr) {
-    workers_.reset();
+    endThreads();
     napi_remove_env_cleanup_hook(environment_, onEnvironmentEnd, this);
     done_.Release();
   }
@@ -251,26 +225,27 @@ Napi::Value CodecPool::threads(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), workers_ == nullptr ? 0 : static_cast<double>(workers_->threadCount()));
 }
 
-/** Hands the job to a worker. Undefined, and no promise, when the queue is full or the pool is closed. */
-Napi::Value CodecPool::submit(Napi::Env env, std::unique_ptr<Job> job) {
-  Job* const running = job.get();
+/** Keeps a job that was handed over until it is done. */
+Napi::Value CodecPool::hold(Napi::Env env, std::unique_ptr<Job> job) {
   const Napi::Value promise = job->deferred.Promise();
-  const DoneSignal done = done_;
-  const bool accepted = workers_ != nullptr && workers_->submit([running, done](Workspace& workspace) {
-    try {
-      running->result = running->run(*running, workspace);
-    } catch (const std::bad_alloc&) {
-      running->result.status = Status::outOfMemory;
-    }
-    done.BlockingCall(running);
-  });
-  if (!accepted) return env.Undefined();
   if (pending_.empty()) {
     Ref();
     done_.Ref(env);
   }
-  pending_.emplace(running, std::move(job));
+  Job* const key = job.get();
+  pending_.emplace(key, std::move(job));
   return promise;
+}
+
+/** Hands the job to a worker. Undefined, and no promise, when the queue is full or the pool is closed. */
+Napi::Value CodecPool::submit(Napi::Env env, std::unique_ptr<Job> job) {
+  Job* const running = job.get();
+  const DoneSignal done = done_;
+  const bool accepted = workers_ != nullptr && workers_->submit([running, done](Workspace& workspace) {
+    settleWith(running, done, [&] { return running->run(*running, workspace); });
+  });
+  if (!accepted) return env.Undefined();
+  return hold(env, std::move(job));
 }
 
 void CodecPool::onDone(Napi::Env env, Napi::Function, CodecPool* pool, Job* job) {
@@ -294,6 +269,8 @@ void CodecPool::settle(Napi::Env env, Job* job) {
   result.Set("encodedBytes", static_cast<double>(owned->result.encoded.encodedBytes));
   result.Set("codec", static_cast<double>(owned->result.encoded.codec));
   result.Set("floatSegments", static_cast<double>(owned->result.encoded.floatSegments));
+  result.Set("wasOnDevice", owned->result.wasOnDevice);
+  if (devices_ != nullptr) result.Set("deviceFault", devices_->takeFault());
   owned->deferred.Resolve(result);
 }
 

@@ -12,34 +12,10 @@
 #include <memory>
 #include <unordered_map>
 
-#include "addon/worker-pool.h"
+#include "addon/codec-job.h"
+#include "addon/device-pool.h"
 
 namespace swarm {
-
-struct FileRange {
-  int fd;
-  uint64_t fileOffset;
-  size_t length;
-  size_t rawOffset;
-};
-
-struct JobResult {
-  Status status = Status::ok;
-  int error = 0;
-  size_t rangeIndex = 0;
-  EncodeResult encoded = {Status::ok, 0, ChunkCodec::raw, 0};
-};
-
-struct Job {
-  explicit Job(Napi::Env env) : deferred(env) {}
-
-  Napi::Promise::Deferred deferred;
-  std::vector<Napi::ObjectReference> buffers;
-  std::vector<FileRange> ranges;
-  /** What a worker thread runs. Touches no JavaScript. */
-  std::function<JobResult(const Job&, Workspace&)> run;
-  JobResult result;
-};
 
 class CodecPool : public Napi::ObjectWrap<CodecPool> {
  public:
@@ -61,12 +37,22 @@ class CodecPool : public Napi::ObjectWrap<CodecPool> {
   Napi::Value finish(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
   Napi::Value threads(const Napi::CallbackInfo& info);
+  Napi::Value attach(const Napi::CallbackInfo& info);
+  Napi::Value retire(const Napi::CallbackInfo& info);
 
   Napi::Value submit(Napi::Env env, std::unique_ptr<Job> job);
+  Napi::Value hold(Napi::Env env, std::unique_ptr<Job> job);
+  bool submitDecode(Job* job, ByteSpan encoded, MutableSpan raw);
+  bool submitEncode(Job* job, const DeviceTask& task, MutableSpan out);
+  void endThreads();
   void settle(Napi::Env env, Job* job);
 
   napi_env environment_;
+  CodePath path_ = CodePath::scalar;
+  size_t queueMax_ = 0;
   std::unique_ptr<WorkerPool> workers_;
+  /** Null until devices are attached. */
+  std::unique_ptr<DevicePool> devices_;
   DoneSignal done_;
   std::unordered_map<Job*, std::unique_ptr<Job>> pending_;
 };

@@ -37,8 +37,8 @@ class Backend {
   virtual std::string fault() const = 0;
 };
 
-/** The kernels on the processor: for tests of everything around them. */
-std::unique_ptr<Backend> openHostBackend();
+/** The kernels on the processor: for tests of everything around them. Fails when it is asked for more than `batchesMax` batches. */
+std::unique_ptr<Backend> openHostBackend(uint32_t batchesMax = UINT32_MAX);
 
 struct Device {
   /** As the driver counts those that CUDA_VISIBLE_DEVICES leaves. */

@@ -197,9 +197,9 @@ async function runJoin(
   flags: JoinFlags,
 ): Promise<void> {
   const { machine, output, signal } = context
-  const codec = machine.openCodec(flags.device)
   const openStore = (location: Parameters<typeof machine.openStore>[0]) => machine.openStore(location, flags.limitStore)
   const warn = (text: string): void => output.warn(text)
+  const codec = machine.openCodec(flags.device, warn)
   const { target, store } = await resolveTarget(snapshot, context.storeUrl, openStore, warn, signal)
   const trace = flags.trace === undefined ? undefined : openTrace(flags.trace)
   try {

@@ -45,9 +45,13 @@ export interface ChunkInfo {
 export const CODEC_PATHS = ['avx512', 'avx2', 'neon', 'scalar', 'host-warp'] as const
 export type CodecPath = (typeof CODEC_PATHS)[number]
 
+/** What encodes and decodes ans chunks. `auto` takes a GPU where that is faster; `cuda` nothing else. */
+export type DeviceChoice = 'auto' | 'cpu' | 'cuda'
+
 /** Which code runs, for summaries and `doctor`; a forced path that is missing is an error, never a silent substitute. */
 export interface CodecStatus {
-  readonly device: 'cpu' | 'cuda'
+  /** What encodes and decodes ans chunks; `host-warp` stands for a GPU in tests. */
+  readonly device: 'cpu' | 'cuda' | 'host-warp'
   readonly path: CodecPath
   readonly threads: number
 }
@@ -81,6 +85,7 @@ export interface Codec {
   /**
    * decode() then positional writes of the result. `ranges` are the places of the raw bytes in files; a range may
    * repeat raw bytes (`rawOffset`), because equal content is stored once. Nothing is written before the check passed.
+   * `raw` is scratch memory: what it holds afterwards depends on the device.
    */
   restore(encoded: Uint8Array, raw: Uint8Array, ranges: readonly RestoreRange[]): Promise<void>
 

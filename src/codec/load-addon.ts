@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { describeError, SwarmError } from '../base/errors.ts'
 
 /** native/addon/addon.cc raises its number with every change of a name, argument or result. */
-const INTERFACE_VERSION = 5
+const INTERFACE_VERSION = 6
 
 /** Beside the compiled program, then beside the sources. */
 const LOCATIONS = ['../../native/swarm_codec.node', '../../dist/native/swarm_codec.node']
@@ -23,6 +23,9 @@ export interface JobResult {
   readonly encodedBytes: number
   readonly codec: number
   readonly floatSegments: number
+  readonly wasOnDevice: boolean
+  /** Why GPUs were given up, once; empty or absent otherwise. */
+  readonly deviceFault?: string
 }
 
 /** A job's promise never rejects; undefined when the queue is full. Buffers are held until it settles. */
@@ -32,10 +35,27 @@ type PendingJob = Promise<JobResult> | undefined
 export interface NativePool {
   threads(): number
   read(ranges: Float64Array, raw: Uint8Array): PendingJob
-  encode(ranges: Float64Array, raw: Uint8Array, out: Uint8Array, codec: number, hint: number, level: number): PendingJob
+  /** `onDevice` hands it to an attached GPU, if there is one and the chunk is of codec ans. */
+  encode(
+    ranges: Float64Array,
+    raw: Uint8Array,
+    out: Uint8Array,
+    codec: number,
+    hint: number,
+    level: number,
+    onDevice: boolean,
+  ): PendingJob
   seal(raw: Uint8Array, frame: Uint8Array, out: Uint8Array, level: number): PendingJob
-  decode(encoded: Uint8Array, raw: Uint8Array, ranges: Float64Array): PendingJob
+  /** With ranges and on a device, `raw` may stay as it is. */
+  decode(encoded: Uint8Array, raw: Uint8Array, ranges: Float64Array, onDevice: boolean): PendingJob
   finish(encoded: Uint8Array, frameContent: Uint8Array, raw: Uint8Array, ranges: Float64Array): PendingJob
+  /**
+   * Takes all GPUs into use, each with `queues` queues. `hostBatches` above 0 stands for the processor in place of one, which
+   * fails after one batch less. Resolves with why that was not possible, or an empty string.
+   */
+  attach(hostBatches: number, queues: number, batchBytes: number, limitMillis: number): Promise<string>
+  /** The processor does everything from now on. */
+  retire(): void
   /** Ends the threads. Throws while a job is pending. */
   close(): void
 }
@@ -57,6 +77,12 @@ export interface NativeRival {
   decompress(encoded: Uint8Array, raw: Uint8Array): number
 }
 
+export interface NativeDevices {
+  readonly found: readonly { readonly index: number; readonly name: string; readonly memoryBytes: number }[]
+  /** Why there are none. */
+  readonly reason: string
+}
+
 export interface Addon {
   readonly interfaceVersion: number
   readonly formatVersion: number
@@ -75,6 +101,8 @@ export interface Addon {
   openLz4(): NativeRival | undefined
   /** Node's own; undefined where its binary does not let others call it. */
   openZstd(): NativeRival | undefined
+  /** Asks the driver, which may take some 100 ms. */
+  findDevices(): NativeDevices
   readonly CodecPool: new (threads: number, queueLengthMax: number, path: string) => NativePool
 }
 

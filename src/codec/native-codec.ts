@@ -9,6 +9,7 @@ import {
   type Codec,
   type CodecPath,
   type CodecStatus,
+  type DeviceChoice,
   type ElementType,
   type EncodeOptions,
   type FileRange,
@@ -16,6 +17,7 @@ import {
 } from './codec.ts'
 import { brokenRule, jobError } from './codec-errors.ts'
 import { codecThreadCount } from './cpu-quota.ts'
+import { type Again, DeviceUse } from './device-use.ts'
 import { type Addon, type JobResult, loadAddon, type NativeHeader, type NativePool } from './load-addon.ts'
 import { runSelfTest } from './self-test.ts'
 import { compressFrame, decompressFrame, isWorthZstd, sampleZstd, takeSample } from './zstd-frames.ts'
@@ -45,10 +47,17 @@ export interface NativeCodecOptions {
   readonly threads?: number
   /** Code path that must be used. Default: SWARM_CODEC_PATH, else the best that this machine has. */
   readonly path?: string
+  /** Default: `cpu`. */
+  readonly device?: DeviceChoice
+  /** See DeviceUseInit. Default: SWARM_CODEC_DEVICE. */
+  readonly standIn?: string
+  /** Told when a GPU that was in use is given up. */
+  readonly warn?: (text: string) => void
 }
 
 /**
- * Starts the worker threads. Throws `internal` when the addon is missing and `usage` when a forced path is not available.
+ * Starts the worker threads. Throws `internal` when the addon is missing, `usage` when a forced path is not available, and
+ * `gpuUnusable` when a GPU is required and there is none.
  * A codec that is never closed does not keep the process alive; one with work under way does.
  */
 export function openNativeCodec(options: NativeCodecOptions = {}): Codec {
@@ -62,7 +71,13 @@ export function openNativeCodec(options: NativeCodecOptions = {}): Codec {
       blame: 'caller',
     })
   const pool = new addon.CodecPool(options.threads ?? codecThreadCount(), QUEUE_LENGTH_MAX, path)
-  return new NativeCodec(addon, pool, { device: 'cpu', path, threads: pool.threads() })
+  const { device = 'cpu', warn = () => undefined, standIn = process.env['SWARM_CODEC_DEVICE'] ?? '' } = options
+  try {
+    return new NativeCodec(addon, pool, path, new DeviceUse({ addon, pool, choice: device, standIn, warn }))
+  } catch (error) {
+    pool.close()
+    throw error
+  }
 }
 
 /** The code paths that this machine can run, fastest first. */
@@ -71,17 +86,31 @@ export function availableCodecPaths(): CodecPath[] {
   return CODEC_PATHS.filter((path) => paths.includes(path))
 }
 
+/** GPUs that can be used; where there are none, `reason` says why. Asks the driver, which may take some 100 ms. */
+export function findGpus(): { readonly names: readonly string[]; readonly reason: string } {
+  const { found, reason } = loadAddon().findDevices()
+  return { names: found.map(({ name }) => name), reason }
+}
+
 class NativeCodec implements Codec {
-  readonly status: CodecStatus
   readonly #addon: Addon
   readonly #pool: NativePool
+  readonly #path: CodecPath
+  readonly #threads: number
+  readonly #devices: DeviceUse
   readonly #underWay = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
-  constructor(addon: Addon, pool: NativePool, status: CodecStatus) {
+  constructor(addon: Addon, pool: NativePool, path: CodecPath, devices: DeviceUse) {
     this.#addon = addon
     this.#pool = pool
-    this.status = status
+    this.#path = path
+    this.#threads = pool.threads()
+    this.#devices = devices
+  }
+
+  get status(): CodecStatus {
+    return { device: this.#devices.device, path: this.#path, threads: this.#threads }
   }
 
   maxEncodedBytes(rawBytes: number): number {
@@ -125,7 +154,9 @@ class NativeCodec implements Codec {
   }
 
   close(): Promise<void> {
-    this.#closing ??= Promise.allSettled(this.#underWay).then(() => this.#pool.close())
+    this.#closing ??= Promise.allSettled(this.#underWay)
+      .then(() => this.#devices.settled())
+      .then(() => this.#pool.close())
     return this.#closing
   }
 
@@ -141,7 +172,8 @@ class NativeCodec implements Codec {
       if (codec === 'zstd' && ranges.length > 0) await this.#job(ENCODING, this.#pool.read(ranges, raw))
       const frame = codec === 'zstd' ? await compressFrame(raw, zstdLevel) : undefined
       const places = codec === 'zstd' ? NO_RANGES : ranges
-      if (frame === undefined) return this.#encodedBytes(ENCODING, this.#pool.encode(places, raw, out, RAW, 0, 0))
+      if (frame === undefined)
+        return this.#encodedBytes(ENCODING, this.#pool.encode(places, raw, out, RAW, 0, 0, false))
       return this.#encodedBytes(ENCODING, this.#pool.seal(raw, frame, out, zstdLevel))
     }
     if (codec === 'ans') return (await this.#encodeAns(ranges, raw, out, options.element)).encodedBytes
@@ -174,19 +206,34 @@ class NativeCodec implements Codec {
     return this.#encodedBytes(ENCODING, this.#pool.seal(raw, frame, out, zstdLevel))
   }
 
-  #encodeAns(
+  async #encodeAns(
     ranges: Float64Array,
     raw: Uint8Array,
     out: Uint8Array,
     element: ElementType,
     level = RANS_LEVEL,
   ): Promise<JobResult> {
-    return this.#job(ENCODING, this.#pool.encode(ranges, raw, out, ANS, ELEMENTS.indexOf(element), level))
+    const hint = ELEMENTS.indexOf(element)
+    const onDevice = await this.#devices.ask()
+    const result = await this.#job(ENCODING, this.#pool.encode(ranges, raw, out, ANS, hint, level, onDevice))
+    this.#devices.note(result, raw.length, () => {
+      const copy = raw.slice()
+      return again((device) => {
+        const own = new Uint8Array(this.maxEncodedBytes(copy.length))
+        return this.#pool.encode(NO_RANGES, copy, own, ANS, hint, level, device)
+      })
+    })
+    return result
   }
 
   async #decode(doing: string, encoded: Uint8Array, raw: Uint8Array, ranges: Float64Array): Promise<void> {
     if (this.inspect(encoded).codec !== 'zstd') {
-      await this.#job(doing, this.#pool.decode(encoded, raw, ranges))
+      const onDevice = await this.#devices.ask()
+      const result = await this.#job(doing, this.#pool.decode(encoded, raw, ranges, onDevice))
+      this.#devices.note(result, raw.length, () => {
+        const copy = encoded.slice()
+        return again((device) => this.#pool.decode(copy, new Uint8Array(raw.length), NO_RANGES, device))
+      })
       return
     }
     const content = await decompressFrame(encoded.subarray(this.#addon.headerBytes), raw.length, doing)
@@ -223,6 +270,11 @@ class NativeCodec implements Codec {
       this.#underWay.delete(running)
     }
   }
+}
+
+/** A full queue does not count. */
+function again(work: (onDevice: boolean) => Promise<JobResult> | undefined): Again {
+  return (onDevice) => work(onDevice) ?? Promise.resolve()
 }
 
 function parseInfo(header: NativeHeader, statusName: string): ChunkInfo {

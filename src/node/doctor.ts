@@ -44,6 +44,7 @@ export async function examine(init: DoctorInit): Promise<void> {
   found(await checkOpenFiles())
   found(await checkDisk(init.directory))
   found(await checkCodec(init.machine))
+  found(await checkGpu(init.machine))
   found(await checkPort(init))
   if (init.storeUrl === undefined) {
     found(skipped('store', 'no store is given', 'give --store URL to check clock and permissions'))
@@ -91,9 +92,23 @@ async function checkDisk(directory: string): Promise<Finding> {
   }
 }
 
+/** Without a GPU everything works; the finding says who does the work. */
+async function checkGpu(machine: Machine): Promise<Finding> {
+  try {
+    const { names, reason } = machine.findGpus()
+    if (names.length === 0) return ok('gpu', `none is used: ${reason}; the processor decodes`)
+    const codec = machine.openCodec('cuda')
+    await codec.selfTest()
+    await codec.close()
+    return ok('gpu', `self-test passed on ${names.join(', ')}`)
+  } catch (error) {
+    return fromError('gpu', error)
+  }
+}
+
 async function checkCodec(machine: Machine): Promise<Finding> {
   try {
-    const codec = machine.openCodec('auto')
+    const codec = machine.openCodec('cpu')
     await codec.selfTest()
     const { device, path, threads } = codec.status
     await codec.close()

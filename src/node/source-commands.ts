@@ -1,12 +1,12 @@
 // Whole `push` and `seed` commands: everything they open is closed again, whatever happens.
 
 import { SwarmError } from '../base/errors.ts'
-import type { CodecChoice } from '../codec/codec.ts'
+import type { CodecChoice, DeviceChoice } from '../codec/codec.ts'
 import { snapshotNameProblem } from '../snapshot/object-keys.ts'
 import type { OpenedStore } from '../store/open-store.ts'
 import type { NodeEvent, TransferReport } from './join-events.ts'
 import { ZSTD_LEVEL_DEFAULT, ZSTD_LEVEL_MAX } from './limits.ts'
-import type { Device, Machine } from './machine.ts'
+import type { Machine } from './machine.ts'
 import type { PeeringOptions } from './peering.ts'
 import { type PushResult, push } from './push.ts'
 import { buildForSeed, type SeedInit, seed } from './seed.ts'
@@ -17,7 +17,7 @@ export interface SourceCommand {
   readonly statePath: string
   readonly name: string
   readonly machine: Machine
-  readonly device: Device
+  readonly device: DeviceChoice
   readonly choice: CodecChoice
   /** Compress as far as zstd can. */
   readonly zstdLevelMax: boolean
@@ -47,7 +47,7 @@ export interface PushReport extends TransferReport {
 export async function pushDirectory(command: PushCommand): Promise<PushReport> {
   checkName(command.name)
   const { machine, name, signal, emit } = command
-  const codec = machine.openCodec(command.device)
+  const codec = machine.openCodec(command.device, (message) => command.emit({ type: 'warning', message }))
   const opened = await machine.openStore({ url: command.storeUrl })
   try {
     const result = await push({
@@ -98,7 +98,7 @@ export async function seedDirectory(command: SeedCommand): Promise<TransferRepor
   checkName(command.name)
   const { machine, directory, memoryBytes, chunkBytes, emit, signal } = command
   const state = await openSeedState(command.statePath)
-  const codec = machine.openCodec(command.device)
+  const codec = machine.openCodec(command.device, (message) => command.emit({ type: 'warning', message }))
   const encodedPath = `${command.statePath}/encoded`
   let opened: OpenedStore | undefined
   try {

@@ -11,6 +11,7 @@ const IMPLEMENTATIONS: Readonly<Record<string, () => Codec>> = {
     availableCodecPaths().map((path) => [`native, ${path}, one thread`, () => openNativeCodec({ threads: 1, path })]),
   ),
   'native, best path, four threads': () => openNativeCodec({ threads: 4 }),
+  'native, on a device': () => openNativeCodec({ threads: 2, device: 'cuda', standIn: 'host-warp' }),
   'second decoder': openPlainCodec,
 }
 

@@ -37,6 +37,33 @@ const scenarios: Readonly<Record<string, () => void | Promise<void>>> = {
     console.log('leaving')
     process.exit(7)
   },
+  'exit-with-device'() {
+    const codec = openNativeCodec({ threads: 2, device: 'cuda', standIn: 'host-warp' })
+    const raw = manyWeights()
+    for (let job = 0; job < 8; job++) void encodeWeights(codec, raw)
+    console.log('leaving')
+    setImmediate(() => process.exit(7))
+  },
+  async 'used-device'() {
+    const codec = openNativeCodec({ threads: 1, device: 'cuda', standIn: 'host-warp' })
+    await encodeWeights(codec, bf16Weights(1000, 1, 1))
+    console.log(`used ${codec.status.device}`)
+  },
+  async 'worker-ends-with-device'() {
+    for (let round = 0; round < 5; round++) {
+      const worker = new Worker(new URL(import.meta.url), { argv: ['worker-body-with-device'] })
+      await once(worker, 'message')
+      await worker.terminate()
+    }
+    console.log('still here')
+  },
+  async 'worker-body-with-device'() {
+    const codec = openNativeCodec({ threads: 2, device: 'cuda', standIn: 'host-warp' })
+    const raw = bf16Weights(20_000, 1, 1)
+    const jobs = Array.from({ length: 300 }, () => encodeWeights(codec, raw))
+    await jobs[0]
+    parentPort?.postMessage('busy')
+  },
   async 'worker-ends-in-job'() {
     for (let round = 0; round < 5; round++) {
       const worker = new Worker(new URL(import.meta.url), { argv: ['worker-body'] })

@@ -20,13 +20,13 @@ describe('loadAddon', () => {
     const pool = new addon.CodecPool(1, 2, 'scalar')
     const raw = new Uint8Array(CHUNK_RAW_BYTES_MAX)
     const out = new Uint8Array(raw.length + addon.headerBytes)
-    const jobs = Array.from({ length: 20 }, () => pool.encode(new Float64Array(0), raw, out, 1, 0, 0))
+    const jobs = Array.from({ length: 20 }, () => pool.encode(new Float64Array(0), raw, out, 1, 0, 0, false))
     const accepted = jobs.filter((job) => job !== undefined)
     assert.ok(accepted.length >= 2 && accepted.length < jobs.length)
     for (const result of await Promise.all(accepted)) assert.equal(addon.statusNames[result.status], 'ok')
     pool.close()
     assert.equal(pool.threads(), 0)
-    assert.equal(pool.encode(new Float64Array(0), raw, out, 1, 0, 0), undefined)
+    assert.equal(pool.encode(new Float64Array(0), raw, out, 1, 0, 0, false), undefined)
   })
 
   it('agrees with the TypeScript side on the largest chunk', () => {

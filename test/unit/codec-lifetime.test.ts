@@ -42,6 +42,19 @@ describe('lifetime of the codec pool', () => {
     assert.deepEqual(await runChild('exit-in-job'), { code: 7, signal: null, stdout: 'leaving\n', stderr: '' })
   })
 
+  it('does not keep the process alive because of a device', async () => {
+    assert.deepEqual(await runChild('used-device'), { code: 0, signal: null, stdout: 'used host-warp\n', stderr: '' })
+  })
+
+  it('lets process.exit end cleanly while a device is opened or works', async () => {
+    assert.deepEqual(await runChild('exit-with-device'), { code: 7, signal: null, stdout: 'leaving\n', stderr: '' })
+  })
+
+  it('survives the end of a worker thread while a device works', async () => {
+    const end = await runChild('worker-ends-with-device')
+    assert.deepEqual(end, { code: 0, signal: null, stdout: 'still here\n', stderr: '' })
+  })
+
   it('survives the end of a worker thread in the middle of jobs', async () => {
     const end = await runChild('worker-ends-in-job')
     assert.deepEqual(end, { code: 0, signal: null, stdout: 'main thread still encodes: true\n', stderr: '' })
