@@ -1,5 +1,6 @@
 // What CodecPool does with GPUs: taking them into use, and handing chunks to them.
 #include <cstring>
+#include <optional>
 
 #include "addon/codec-pool.h"
 #include "format/parse.h"
@@ -13,15 +14,15 @@ class Opener : public Napi::AsyncWorker {
  public:
   using Opened = std::function<void(std::vector<std::unique_ptr<gpu::Backend>>)>;
 
-  Opener(Napi::Env env, uint32_t hostBatches, uint32_t queues, Opened opened)
-      : AsyncWorker(env), deferred_(env), hostBatches_(hostBatches), queues_(queues), opened_(std::move(opened)) {}
+  Opener(Napi::Env env, std::optional<gpu::HostFault> standIn, uint32_t queues, Opened opened)
+      : AsyncWorker(env), deferred_(env), standIn_(standIn), queues_(queues), opened_(std::move(opened)) {}
 
   Napi::Promise promise() const { return deferred_.Promise(); }
 
  protected:
   void Execute() override {
-    if (hostBatches_ > 0) {
-      for (uint32_t queue = 0; queue < queues_; queue++) backends_.push_back(gpu::openHostBackend(hostBatches_ - 1));
+    if (standIn_) {
+      for (uint32_t queue = 0; queue < queues_; queue++) backends_.push_back(gpu::openHostBackend(*standIn_));
       return;
     }
     const gpu::Devices devices = gpu::findDevices();
@@ -43,7 +44,7 @@ class Opener : public Napi::AsyncWorker {
 
  private:
   Napi::Promise::Deferred deferred_;
-  const uint32_t hostBatches_;
+  const std::optional<gpu::HostFault> standIn_;
   const uint32_t queues_;
   const Opened opened_;
   std::vector<std::unique_ptr<gpu::Backend>> backends_;
@@ -53,11 +54,18 @@ class Opener : public Napi::AsyncWorker {
 }  // namespace
 
 /**
- * attach(hostBatches, queues, batchBytes, limitMillis): takes all GPUs into use, each with as many queues; for tests the
- * processor in place of one, which fails after hostBatches - 1 batches. Resolves with why that was not possible, or "".
+ * attach(standIn, queues, batchBytes, limitMillis): takes all GPUs into use, each with as many queues. For tests the processor
+ * stands in for one: `standIn` is [batches, refuses], after how many batches it fails, or refuses all chunks. Resolves with
+ * why nothing could be taken into use, or "".
  */
 Napi::Value CodecPool::attach(const Napi::CallbackInfo& info) {
-  const uint32_t hostBatches = info[0].As<Napi::Number>().Uint32Value();
+  std::optional<gpu::HostFault> standIn;
+  if (info[0].IsArray()) {
+    const auto fields = info[0].As<Napi::Array>();
+    const bool refuses = fields.Get(uint32_t{1}).ToBoolean();
+    standIn = {fields.Get(uint32_t{0}).ToNumber().Uint32Value(),
+               refuses ? gpu::HostFault::Kind::refusesAll : gpu::HostFault::Kind::fails};
+  }
   const uint32_t queues = info[1].As<Napi::Number>().Uint32Value();
   const auto batchBytes = static_cast<size_t>(info[2].As<Napi::Number>().Int64Value());
   const auto limit = std::chrono::milliseconds(info[3].As<Napi::Number>().Int64Value());
@@ -67,7 +75,7 @@ Napi::Value CodecPool::attach(const Napi::CallbackInfo& info) {
       devices_ = std::make_unique<DevicePool>(*workers_, path_, std::move(backends), batchBytes, limit);
     Unref();
   };
-  auto* const opener = new Opener(info.Env(), hostBatches, queues, opened);
+  auto* const opener = new Opener(info.Env(), standIn, queues, opened);
   const Napi::Promise promise = opener->promise();
   opener->Queue();
   return promise;

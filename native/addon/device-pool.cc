@@ -16,7 +16,7 @@ constexpr DeviceResult forProcessor = {nullptr, false, {Status::ok, 0, ChunkCode
 std::vector<DeviceResult> decodeBatch(gpu::BatchCodec& codec, const std::vector<DeviceTask>& batch,
                                       gpu::BatchOutcome& outcome) {
   std::vector<gpu::DecodeJob> jobs;
-  for (const DeviceTask& task : batch) jobs.push_back({task.input, task.rawBytes, Status::ok, nullptr});
+  for (const DeviceTask& task : batch) jobs.push_back({task.input, task.rawBytes, Status::ok, nullptr, nullptr});
   outcome = codec.decode(jobs.data(), jobs.size());
   std::vector<DeviceResult> results;
   for (const gpu::DecodeJob& job : jobs) {

@@ -37,8 +37,15 @@ class Backend {
   virtual std::string fault() const = 0;
 };
 
-/** The kernels on the processor: for tests of everything around them. Fails when it is asked for more than `batchesMax` batches. */
-std::unique_ptr<Backend> openHostBackend(uint32_t batchesMax = UINT32_MAX);
+/** What a host backend does after `batches` batches. */
+struct HostFault {
+  enum class Kind { fails, refusesAll };
+  uint32_t batches = UINT32_MAX;
+  Kind kind = Kind::fails;
+};
+
+/** The kernels on the processor: for tests of everything around them. */
+std::unique_ptr<Backend> openHostBackend(HostFault fault = {});
 
 struct Device {
   /** As the driver counts those that CUDA_VISIBLE_DEVICES leaves. */

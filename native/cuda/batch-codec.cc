@@ -77,7 +77,7 @@ BatchOutcome BatchCodec::decode(DecodeJob* jobs, size_t count) {
   std::vector<size_t> planesAt;
   for (size_t index = 0; index < count; index++) {
     encodedAt.push_back(in.take(jobs[index].encoded.size));
-    rawAt.push_back(out.take(jobs[index].rawBytes));
+    rawAt.push_back(out.take(jobs[index].target == nullptr ? jobs[index].rawBytes : 0));
     planesAt.push_back(scratch.take(segmentsOf(jobs[index].rawBytes) * planeScratchBytes));
   }
   const bool fits = loadTables() && reserve(deviceIn_, in.total(), false) && reserve(deviceOut_, out.total(), false) &&
@@ -90,7 +90,8 @@ BatchOutcome BatchCodec::decode(DecodeJob* jobs, size_t count) {
   for (size_t index = 0; index < count; index++) {
     const DecodeJob& job = jobs[index];
     const DecodeTask task = {deviceIn_.start + encodedAt[index], static_cast<uint32_t>(job.encoded.size),
-                             static_cast<uint32_t>(job.rawBytes), deviceOut_.start + rawAt[index],
+                             static_cast<uint32_t>(job.rawBytes),
+                             job.target == nullptr ? deviceOut_.start + rawAt[index] : job.target,
                              deviceScratch_.start + planesAt[index]};
     std::memcpy(pinnedIn_.start + tasksAt + index * sizeof task, &task, sizeof task);
     std::memcpy(pinnedIn_.start + encodedAt[index], job.encoded.data, job.encoded.size);
@@ -114,7 +115,7 @@ BatchOutcome BatchCodec::decode(DecodeJob* jobs, size_t count) {
     DecodeState state;
     std::memcpy(&state, pinnedOut_.start + statesAt + index * sizeof state, sizeof state);
     jobs[index].status = static_cast<Status>(state.verdict);
-    jobs[index].raw = pinnedOut_.start + rawAt[index];
+    jobs[index].raw = jobs[index].target == nullptr ? pinnedOut_.start + rawAt[index] : nullptr;
   }
   return BatchOutcome::done;
 }

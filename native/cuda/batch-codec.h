@@ -11,8 +11,13 @@ struct DecodeJob {
   ByteSpan encoded;
   size_t rawBytes;
   Status status;
-  /** The decoded bytes, in memory of the batch codec; valid until its next call. */
+  /** The decoded bytes, in memory of the batch codec; valid until its next call. Null with a target. */
   const uint8_t* raw;
+  /**
+   * Null, or where the decoded bytes go and stay: memory of the device, aligned to 16 bytes, the caller's. What is written there is
+   * right only once `status` says so; nothing is written behind `rawBytes`.
+   */
+  uint8_t* target = nullptr;
 };
 
 /** A chunk to encode. */

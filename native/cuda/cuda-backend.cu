@@ -1,7 +1,9 @@
 // GPUs by CUDA's runtime, linked statically: without a driver its first call says so, and nothing else happens.
 #include <cuda_runtime.h>
 
+#include <new>
 #include <thread>
+#include <unordered_set>
 
 #include "cuda/backend.h"
 #include "cuda/kernels.h"
@@ -62,7 +64,12 @@ class CudaBackend : public Backend {
 
   uint8_t* allocatePinned(size_t bytes) override {
     void* memory = nullptr;
-    return obtain(use() ? cudaHostAlloc(&memory, bytes, cudaHostAllocDefault) : cudaErrorUnknown, memory);
+    uint8_t* const pinned = obtain(use() ? cudaHostAlloc(&memory, bytes, cudaHostAllocDefault) : cudaErrorUnknown, memory);
+    if (pinned != nullptr || !fault_.empty()) return pinned;
+    // A limit on locked memory: copies from and to other memory are slower, and as good.
+    auto* const pageable = new (std::nothrow) uint8_t[bytes];
+    if (pageable != nullptr) pageable_.insert(pageable);
+    return pageable;
   }
 
   void release(uint8_t* memory) override {
@@ -70,7 +77,10 @@ class CudaBackend : public Backend {
   }
 
   void releasePinned(uint8_t* memory) override {
-    if (use()) note(cudaFreeHost(memory));
+    if (pageable_.erase(memory) != 0)
+      delete[] memory;
+    else if (use())
+      note(cudaFreeHost(memory));
   }
 
   void copyIn(uint8_t* device, const uint8_t* pinned, size_t bytes) override {
@@ -128,6 +138,7 @@ class CudaBackend : public Backend {
   cudaEvent_t reached_ = nullptr;
   uint32_t multiprocessors_ = 0;
   std::string fault_;
+  std::unordered_set<uint8_t*> pageable_;
 };
 
 }  // namespace

@@ -2,7 +2,7 @@
 
 import { SwarmError } from '../base/errors.ts'
 import type { CodecStatus, DeviceChoice } from './codec.ts'
-import type { Addon, JobResult, NativePool } from './load-addon.ts'
+import type { Addon, JobResult, NativePool, StandIn } from './load-addon.ts'
 
 /** Queues of a GPU: one copies in, one computes, one copies out. */
 const QUEUES = 3
@@ -23,9 +23,12 @@ export interface DeviceUseInit {
   readonly addon: Addon
   readonly pool: NativePool
   readonly choice: DeviceChoice
-  /** For tests: `host-warp` has the processor do a GPU's work, `host-warp:N` for N batches until it fails. Empty: real GPUs. */
+  /**
+   * For tests: `host-warp` has the processor do a GPU's work, `host-warp:N` for N batches until it fails, `host-warp:N:refuse`
+   * until it refuses all chunks. Empty: real GPUs.
+   */
   readonly standIn: string
-  /** Told once when a GPU that was in use is given up. */
+  /** Told once when a GPU that was in use is given up, or a large job finds none. */
   readonly warn: (text: string) => void
 }
 
@@ -34,8 +37,7 @@ export type Again = (onDevice: boolean) => Promise<unknown>
 
 export class DeviceUse {
   readonly #init: DeviceUseInit
-  /** For tests: batches that the processor does in place of a GPU, and one; 0 without. */
-  readonly #hostBatches: number
+  readonly #standIn: StandIn | undefined
   #attached: Promise<void> | undefined
   #deciding: Promise<void> | undefined
   #isInUse = false
@@ -44,9 +46,9 @@ export class DeviceUse {
   /** Throws `gpuUnusable` when `cuda` is asked for and there is none. */
   constructor(init: DeviceUseInit) {
     this.#init = init
-    this.#hostBatches = hostBatches(init.standIn)
+    this.#standIn = parseStandIn(init.standIn)
     if (init.choice !== 'cuda') return
-    const { found, reason } = this.#hostBatches > 0 ? HOST_DEVICES : init.addon.findDevices()
+    const { found, reason } = this.#standIn !== undefined ? HOST_DEVICES : init.addon.findDevices()
     if (found.length === 0) throw unusable(reason)
     this.#attached = this.#attach().then((failure) => {
       if (failure !== '') throw unusable(failure)
@@ -58,7 +60,7 @@ export class DeviceUse {
 
   get device(): CodecStatus['device'] {
     if (!this.#isInUse) return 'cpu'
-    return this.#hostBatches > 0 ? 'host-warp' : 'cuda'
+    return this.#standIn !== undefined ? 'host-warp' : 'cuda'
   }
 
   /** Whether the next chunk goes to a GPU. Throws `gpuUnusable`. */
@@ -87,11 +89,12 @@ export class DeviceUse {
   }
 
   #attach(): Promise<string> {
-    return this.#init.pool.attach(this.#hostBatches, QUEUES, BATCH_BYTES, BATCH_LIMIT_MS)
+    return this.#init.pool.attach(this.#standIn, QUEUES, BATCH_BYTES, BATCH_LIMIT_MS)
   }
 
   async #decide(again: Again): Promise<void> {
-    if ((await this.#attach()) !== '') return
+    const failure = await this.#attach()
+    if (failure !== '') return this.#init.warn(`no GPU is used: ${failure}; the processor does the work`)
     // The first time, memory is allocated.
     await secondsFor(again, true)
     const [device, processor] = [await secondsFor(again, true), await secondsFor(again, false)]
@@ -100,17 +103,18 @@ export class DeviceUse {
   }
 }
 
+const UINT32_MAX = 2 ** 32 - 1
 const HOST_DEVICES = { found: [{ index: 0, name: 'host-warp', memoryBytes: 0 }], reason: '' }
 
-function hostBatches(standIn: string): number {
-  const match = /^host-warp(?::([0-9]{1,9}))?$/.exec(standIn)
-  if (match === null && standIn !== '')
-    throw new SwarmError('usage', `nothing called ${standIn} stands in for a GPU`, {
+function parseStandIn(value: string): StandIn | undefined {
+  if (value === '') return undefined
+  const match = /^host-warp(?::([0-9]{1,9})(:refuse)?)?$/.exec(value)
+  if (match === null)
+    throw new SwarmError('usage', `nothing called ${value} stands in for a GPU`, {
       cure: 'unset SWARM_CODEC_DEVICE, or set it to host-warp',
       blame: 'caller',
     })
-  if (match === null) return 0
-  return match[1] === undefined ? 2 ** 32 - 1 : Number(match[1]) + 1
+  return [match[1] === undefined ? UINT32_MAX : Number(match[1]), match[2] !== undefined]
 }
 
 function unusable(reason: string): SwarmError {

@@ -50,10 +50,10 @@ export interface NativePool {
   decode(encoded: Uint8Array, raw: Uint8Array, ranges: Float64Array, onDevice: boolean): PendingJob
   finish(encoded: Uint8Array, frameContent: Uint8Array, raw: Uint8Array, ranges: Float64Array): PendingJob
   /**
-   * Takes all GPUs into use, each with `queues` queues. `hostBatches` above 0 stands for the processor in place of one, which
-   * fails after one batch less. Resolves with why that was not possible, or an empty string.
+   * Takes all GPUs into use, each with `queues` queues; with a stand-in the processor in place of one, which after so many batches
+   * fails, or refuses all chunks. Resolves with why that was not possible, or an empty string.
    */
-  attach(hostBatches: number, queues: number, batchBytes: number, limitMillis: number): Promise<string>
+  attach(standIn: StandIn | undefined, queues: number, batchBytes: number, limitMillis: number): Promise<string>
   /** The processor does everything from now on. */
   retire(): void
   /** Ends the threads. Throws while a job is pending. */
@@ -76,6 +76,9 @@ export interface NativeRival {
   compress(raw: Uint8Array, out: Uint8Array, level?: number): number
   decompress(encoded: Uint8Array, raw: Uint8Array): number
 }
+
+/** Batches, and whether it refuses chunks afterwards instead of failing. */
+export type StandIn = readonly [batches: number, refuses: boolean]
 
 export interface NativeDevices {
   readonly found: readonly { readonly index: number; readonly name: string; readonly memoryBytes: number }[]

@@ -51,7 +51,7 @@ export interface NativeCodecOptions {
   readonly device?: DeviceChoice
   /** See DeviceUseInit. Default: SWARM_CODEC_DEVICE. */
   readonly standIn?: string
-  /** Told when a GPU that was in use is given up. */
+  /** Told when a GPU that was in use is given up, or when a large job finds none. */
   readonly warn?: (text: string) => void
 }
 

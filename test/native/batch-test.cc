@@ -61,7 +61,7 @@ std::vector<Sample> makeSamples() {
 std::vector<DecodeJob> decodeJobs(const std::vector<Sample>& samples) {
   std::vector<DecodeJob> jobs;
   for (const Sample& sample : samples)
-    jobs.push_back({{sample.encoded.data(), sample.encoded.size()}, sample.raw.size(), Status::outOfMemory, nullptr});
+    jobs.push_back({{sample.encoded.data(), sample.encoded.size()}, sample.raw.size(), Status::outOfMemory, nullptr, nullptr});
   return jobs;
 }
 
@@ -86,6 +86,26 @@ void batchesAreLikeSingleChunks(const std::vector<Sample>& samples) {
             "encoded in a batch", index);
   }
   check(codec.decode(nullptr, 0) == BatchOutcome::done && codec.encode(nullptr, 0) == BatchOutcome::done, "empty batches");
+}
+
+/** Decoded bytes that stay where the caller wants them, on the device, which here is this program's memory. */
+void staysOnTheDevice(const std::vector<Sample>& samples) {
+  BatchCodec codec(openHostBackend(), patience);
+  std::vector<DecodeJob> jobs = decodeJobs(samples);
+  std::vector<std::unique_ptr<uint64_t[]>> targets;
+  for (size_t index = 0; index < jobs.size(); index += 2) {
+    targets.emplace_back(new uint64_t[jobs[index].rawBytes / 8 + 4]);
+    const auto start = reinterpret_cast<uintptr_t>(targets.back().get());
+    jobs[index].target = reinterpret_cast<uint8_t*>((start + 15) & ~uintptr_t{15});
+    jobs[index].target[jobs[index].rawBytes] = 0xA5;
+  }
+  check(codec.decode(jobs.data(), jobs.size()) == BatchOutcome::done, "batch with targets");
+  for (size_t index = 0; index < jobs.size(); index++) {
+    const DecodeJob& job = jobs[index];
+    check(job.status == Status::ok && (job.raw == nullptr) == (job.target != nullptr), "target or not", index);
+    check(isSame(job.target == nullptr ? job.raw : job.target, samples[index].raw), "decoded to its target", index);
+    if (job.target != nullptr) check(job.target[job.rawBytes] == 0xA5, "and not behind", index);
+  }
 }
 
 /** A broken chunk has a verdict of its own and changes nothing for the others. */
@@ -136,6 +156,7 @@ void faultsStay(const std::vector<Sample>& samples) {
 void batches() {
   const std::vector<Sample> samples = makeSamples();
   batchesAreLikeSingleChunks(samples);
+  staysOnTheDevice(samples);
   brokenChunksStayAlone(samples);
   shortMemoryIsNoFault(samples);
   faultsStay(samples);

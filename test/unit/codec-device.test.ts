@@ -117,6 +117,15 @@ describe('codec on a device', () => {
     })
   }
 
+  it('G8: is distrusted once it refuses a chunk that the processor finds right', async () => {
+    device = openDevice('host-warp:1:refuse')
+    const raw = bf16Weights(40_000, 0.02, 9)
+    const chunk = await encoded(processor, raw)
+    for (let round = 0; round < 6; round++) assert.deepEqual(await decoded(device, chunk, raw.length), raw)
+    assert.equal(device.status.device, 'cpu')
+    assert.match(warnings.join(), /^the GPU is not used any more: it refused a chunk that is right; .*$/)
+  })
+
   it('is asked for in vain where there is none', () => {
     const { found, reason } = loadAddon().findDevices()
     if (found.length > 0) return
@@ -171,11 +180,12 @@ describe('choice of a device', () => {
     assert.deepEqual([calls, devices.device, await devices.ask()], [['attach', 'retire'], 'cpu', false])
   })
 
-  it('stays with the processor, without a word, where there is no device', async () => {
+  it('stays with the processor and says why where there is no device', async () => {
     const { calls, devices } = use('no NVIDIA driver is installed')
     devices.note(result, 2 * CHUNK, () => steps(0, 0))
     await devices.settled()
-    assert.deepEqual([calls, devices.device], [['attach'], 'cpu'])
+    const words = 'no GPU is used: no NVIDIA driver is installed; the processor does the work'
+    assert.deepEqual([calls, devices.device], [['attach', words], 'cpu'])
   })
 
   it('goes on with the processor when the device fails later', async () => {
