@@ -28,7 +28,9 @@ function measure(architecture) {
 
 try {
   const columns = ARCHITECTURES.map(measure)
-  console.log(`| kernel: registers (bytes spilt) | ${ARCHITECTURES.map((each) => `sm_${each}`).join(' | ')} | shared memory |`)
+  console.log(
+    `| kernel: registers (bytes spilt) | ${ARCHITECTURES.map((each) => `sm_${each}`).join(' | ')} | shared memory |`,
+  )
   console.log(`|---|${'---|'.repeat(ARCHITECTURES.length + 1)}`)
   for (const [name, { shared }] of columns[0]) {
     const cells = columns.map((column) => `${column.get(name).registers} (${column.get(name).spills})`)

@@ -94,7 +94,7 @@ BatchOutcome BatchCodec::decode(DecodeJob* jobs, size_t count) {
                              job.target == nullptr ? deviceOut_.start + rawAt[index] : job.target,
                              deviceScratch_.start + planesAt[index]};
     std::memcpy(pinnedIn_.start + tasksAt + index * sizeof task, &task, sizeof task);
-    std::memcpy(pinnedIn_.start + encodedAt[index], job.encoded.data, job.encoded.size);
+    if (job.encoded.size != 0) std::memcpy(pinnedIn_.start + encodedAt[index], job.encoded.data, job.encoded.size);
   }
   const auto at = [](const Block& block, size_t place) { return reinterpret_cast<void*>(block.start + place); };
   const DecodeBatch batch = {static_cast<const DecodeTask*>(at(deviceIn_, tasksAt)),

@@ -12,8 +12,8 @@ namespace swarm::gpu {
 /** Bytes that a warp handles at once: 16 of each lane. */
 constexpr uint32_t tileBytes = 16 * warpLanes;
 
-/** What moves a remainder on over a tile, by its bits 0 to 10, 11 to 21 and 22 to 31. */
-struct CrcSteps {
+/** What moves a remainder on over a tile, by its bits 0 to 10, 11 to 21 and 22 to 31. Copied by 16 bytes. */
+struct alignas(16) CrcSteps {
   uint32_t low[2048];
   uint32_t middle[2048];
   uint32_t high[1024];

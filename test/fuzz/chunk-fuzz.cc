@@ -11,6 +11,13 @@ using namespace swarm;
 /** What a header may claim before the chunk is only parsed: larger ones reach no other code and take many times as long. */
 constexpr size_t decodedBytesMax = 256 * 1024;
 
+/** The kernels for GPUs take ten times as long as all others together: they get every eighth input. */
+static bool isForHostWarp = false;
+
+static bool isTested(CodePath path) {
+  return path != CodePath::scalar && isAvailable(path) && (path != CodePath::hostWarp || isForHostWarp);
+}
+
 static Workspace& workspaceOf(CodePath path) {
   static Workspace each[] = {Workspace(CodePath::scalar), Workspace(CodePath::avx2), Workspace(CodePath::avx512),
                              Workspace(CodePath::neon), Workspace(CodePath::hostWarp)};
@@ -33,7 +40,7 @@ static Outcome decodeOn(CodePath path, const std::vector<uint8_t>& chunk, size_t
 static Outcome decodeOnAll(const std::vector<uint8_t>& chunk, size_t rawBytes) {
   Outcome expected = decodeOn(CodePath::scalar, chunk, rawBytes);
   for (const CodePath path : allPaths) {
-    if (path == CodePath::scalar || !isAvailable(path)) continue;
+    if (!isTested(path)) continue;
     const Outcome outcome = decodeOn(path, chunk, rawBytes);
     // The kernels of GPUs check in another order, and may name another of several broken rules.
     const bool isSame = path == CodePath::hostWarp ? (outcome.status == Status::ok) == (expected.status == Status::ok)
@@ -67,7 +74,7 @@ static void roundTrip(const uint8_t* data, size_t size, Profile profile) {
   const ByteSpan raw = {data + 1, size - 1};
   const std::vector<uint8_t> expected = encodeOn(CodePath::scalar, raw, hint, profile);
   for (const CodePath path : allPaths)
-    if (path != CodePath::scalar && isAvailable(path) && encodeOn(path, raw, hint, profile) != expected) std::abort();
+    if (isTested(path) && encodeOn(path, raw, hint, profile) != expected) std::abort();
   const Outcome back = decodeOnAll(expected, raw.size);
   if (back.status != Status::ok) std::abort();
   if (raw.size != 0 && std::memcmp(back.raw.get(), raw.data, raw.size) != 0) std::abort();
@@ -75,6 +82,7 @@ static void roundTrip(const uint8_t* data, size_t size, Profile profile) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
+  isForHostWarp = data[size - 1] % 8 == 7;
   const std::vector<uint8_t> chunk(data, data + size);
   decodeAny(chunk);
   if (size >= headerBytes) {
