@@ -232,7 +232,10 @@ int main(int count, char** arguments) {
     storedPlanesInOrder();
     damageOnePath();
   }
-  if (std::count(testedPaths.begin(), testedPaths.end(), CodePath::hostWarp) != 0) batches();
+  if (std::count(testedPaths.begin(), testedPaths.end(), CodePath::hostWarp) != 0) {
+    batches();
+    devicePools();
+  }
   pathsAgree();
   damageAllPaths();
   std::printf("codec_test: %d failed\n", failures);

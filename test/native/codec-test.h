@@ -97,6 +97,9 @@ void fixedKernelsAgree();
 /** Batches of chunks, by the kernels for GPUs. */
 void batches();
 
+/** Threads that hand chunks to devices. */
+void devicePools();
+
 /** Damage of every kind, on the path under test. */
 void damageOnePath();
 
