@@ -50,9 +50,9 @@ export class DeviceUse {
     if (init.choice !== 'cuda') return
     const { found, reason } = this.#standIn !== undefined ? HOST_DEVICES : init.addon.findDevices()
     if (found.length === 0) throw unusable(reason)
+    this.#isInUse = true
     this.#attached = this.#attach().then((failure) => {
       if (failure !== '') throw unusable(failure)
-      this.#isInUse = true
     })
     // Whoever needs it awaits it; until then nobody does.
     this.#attached.catch(() => undefined)

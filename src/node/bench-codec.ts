@@ -4,7 +4,7 @@
 import { invariant, SwarmError } from '../base/errors.ts'
 import type { Codec, CodecChoice } from '../codec/codec.ts'
 import { codecThreadCount } from '../codec/cpu-quota.ts'
-import { availableCodecPaths, openNativeCodec } from '../codec/native-codec.ts'
+import { availableCodecPaths, findGpus, openNativeCodec } from '../codec/native-codec.ts'
 import { type Contender, copy, lz4, openLz4, touchedBuffer, zstd } from './bench-rivals.ts'
 import { type BenchSample, makeBenchSamples } from './bench-samples.ts'
 import { codecWorks, measureScaling, median, openMachineWorks, type ScalingRow } from './bench-scaling.ts'
@@ -62,6 +62,8 @@ export const BENCH_REPETITIONS = 7
 const ZSTD_LEVEL = 3
 /** zstd -19 takes seconds for a MiB: once, and of a part. */
 const SLOW_ZSTD_BYTES = 1024 * 1024
+/** Chunks that a GPU gets at once: enough to fill it. */
+const GPU_CHUNKS = 16
 /** Of chunks that ANS codes. */
 const PROFILES = ['auto', 'ans-fast'] as const
 const SEGMENT_BYTES = 1024 * 1024
@@ -76,11 +78,15 @@ export async function benchCodec(init: BenchInit): Promise<void> {
     .map((path) => openNativeCodec({ threads: 1, path }))
   const threads = codecThreadCount()
   const all = openNativeCodec({ threads })
+  const { names, reason } = findGpus()
+  if (names.length === 0) init.skipped('cuda', reason)
+  const gpu = names.length === 0 ? undefined : openNativeCodec({ threads, device: 'cuda' })
   const { repetitions } = init
   try {
     const contenders = samples.flatMap((sample) => [
       ...(sample.element === 'bf16' ? ownOfBf16(threads > 1 ? [...codecs, all] : codecs, sample, repetitions) : []),
       ...(sample.element === 'bf16' ? [] : codecs.map((codec) => native(codec, 'auto', sample, 1, repetitions))),
+      ...(gpu === undefined || sample.element === 'text' ? [] : [native(gpu, 'ans', sample, GPU_CHUNKS, repetitions)]),
       zstd(sample, 1, repetitions),
       zstd(sample, ZSTD_LEVEL, repetitions),
       zstd({ ...sample, raw: partOf(sample.raw) }, 19, 1),
@@ -90,7 +96,7 @@ export async function benchCodec(init: BenchInit): Promise<void> {
     for (const row of await measureInTurns(contenders, init)) init.found(row)
     if (threads > 1) for (const row of await compareThreads(codecs, all, samples, init)) init.scaled(row)
   } finally {
-    await Promise.all([...codecs, all].map((codec) => codec.close()))
+    await Promise.all([...codecs, all, ...(gpu === undefined ? [] : [gpu])].map((codec) => codec.close()))
   }
 }
 
@@ -192,10 +198,10 @@ function native(
   const { raw } = sample
   const outs = Array.from({ length: copies }, () => touchedBuffer(codec.maxEncodedBytes(raw.length)))
   const backs = touchedBuffer(raw.length * copies)
-  const { path, threads } = codec.status
+  const { device, path, threads } = codec.status
   const options = { codec: choice, element: sample.hint, zstdLevel: ZSTD_LEVEL } as const
   return {
-    path,
+    path: device === 'cpu' ? path : device,
     sample,
     threads,
     repetitions,

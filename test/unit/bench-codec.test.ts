@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { codecThreadCount } from '../../src/codec/cpu-quota.ts'
-import { availableCodecPaths } from '../../src/codec/native-codec.ts'
+import { availableCodecPaths, findGpus } from '../../src/codec/native-codec.ts'
 import { type BenchRow, benchCodec } from '../../src/node/bench-codec.ts'
 import { openLz4 } from '../../src/node/bench-rivals.ts'
 import { makeBenchSamples } from '../../src/node/bench-samples.ts'
@@ -27,7 +27,8 @@ describe('bench codec', () => {
       signal,
     })
     const lz4 = openLz4() === undefined ? [] : ['lz4']
-    assert.deepEqual(missing, lz4.length === 0 ? ['lz4'] : [])
+    const hasGpu = findGpus().names.length > 0
+    assert.deepEqual(missing, [...(lz4.length === 0 ? ['lz4'] : []), ...(hasGpu ? [] : ['cuda'])])
     assert.ok(lz4.length > 0 || !requires('lz4'), 'SWARM_TEST_REQUIRE names lz4, but there is no lz4 library here')
     const own = availableCodecPaths().filter((path) => path !== 'host-warp')
     const rivals = ['zstd-1 zstd', 'zstd-3 zstd', 'zstd-19 zstd', ...lz4.map(() => 'lz4 lz4'), 'memcpy none']
@@ -36,7 +37,9 @@ describe('bench codec', () => {
       ...(element === 'bf16' ? own.map((path) => `bf16 ${path} ans-fast`) : []),
       ...rivals.map((rival) => `${element} ${rival}`),
     ])
-    const names = rows.filter(({ threads }) => threads === 1).map((row) => `${row.element} ${row.path} ${row.codec}`)
+    const names = rows
+      .filter(({ path, threads }) => threads === 1 && path !== 'cuda')
+      .map((row) => `${row.element} ${row.path} ${row.codec}`)
     assert.deepEqual(names.sort(), expected.sort())
     const threads = codecThreadCount()
     const machine = ['memcpy null', 'arithmetic null']
