@@ -23,7 +23,6 @@ struct JobResult {
   int error = 0;
   size_t rangeIndex = 0;
   EncodeResult encoded = {Status::ok, 0, ChunkCodec::raw, 0};
-  bool wasOnDevice = false;
 };
 
 struct Job {

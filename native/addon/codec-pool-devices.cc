@@ -99,9 +99,7 @@ bool CodecPool::submitDecode(Job* job, ByteSpan encoded, MutableSpan raw) {
     settleWith(job, done, [&] {
       if (decoded.bytes != nullptr) {
         if (job->ranges.empty()) std::memcpy(raw.data, decoded.bytes, raw.size);
-        JobResult result = writeRanges(*job, Status::ok, {decoded.bytes, raw.size});
-        result.wasOnDevice = true;
-        return result;
+        return writeRanges(*job, Status::ok, {decoded.bytes, raw.size});
       }
       const Status status = swarm::decode(encoded, raw, workspace);
       if (decoded.isRefused && status == Status::ok) devices->retire("it refused a chunk that is right");
@@ -125,9 +123,7 @@ bool CodecPool::submitEncode(Job* job, const DeviceTask& task, MutableSpan out) 
     settleWith(job, done, [&] {
       if (encoded.bytes == nullptr) return onProcessor(workspace);
       std::memcpy(out.data, encoded.bytes, encoded.encoded.encodedBytes);
-      JobResult result = encodedResult(encoded.encoded);
-      result.wasOnDevice = true;
-      return result;
+      return encodedResult(encoded.encoded);
     });
   };
   return workers_->submit([job, done, devices, full, raw, onProcessor](Workspace& workspace) {

@@ -269,7 +269,6 @@ void CodecPool::settle(Napi::Env env, Job* job) {
   result.Set("encodedBytes", static_cast<double>(owned->result.encoded.encodedBytes));
   result.Set("codec", static_cast<double>(owned->result.encoded.codec));
   result.Set("floatSegments", static_cast<double>(owned->result.encoded.floatSegments));
-  result.Set("wasOnDevice", owned->result.wasOnDevice);
   if (devices_ != nullptr) result.Set("deviceFault", devices_->takeFault());
   owned->deferred.Resolve(result);
 }

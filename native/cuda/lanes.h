@@ -38,7 +38,6 @@ SWARM_DEVICE U32 permuteBytes(U32 low, U32 high, uint32_t selector) { return __b
 SWARM_DEVICE uint32_t laneValue(U32 value, uint32_t lane) {
   return __shfl_sync(allLanes, value, static_cast<int>(lane));
 }
-SWARM_DEVICE U32 shuffle(U32 value, U32 lane) { return __shfl_sync(allLanes, value, static_cast<int>(lane)); }
 SWARM_DEVICE uint32_t sum(U32 value) { return __reduce_add_sync(allLanes, value); }
 SWARM_DEVICE uint32_t sumWithoutCarry(U32 value) { return __reduce_xor_sync(allLanes, value); }
 SWARM_DEVICE uint32_t largest(U32 value) { return __reduce_max_sync(allLanes, value); }
@@ -167,10 +166,6 @@ inline U32 permuteBytes(const U32& low, const U32& high, uint32_t selector) {
 }
 
 inline uint32_t laneValue(const U32& value, uint32_t lane) { return value.of[lane]; }
-
-inline U32 shuffle(const U32& value, const U32& from) {
-  return U32::each([&](uint32_t lane) { return value.of[from.of[lane]]; });
-}
 
 inline uint32_t sum(const U32& value) {
   uint32_t total = 0;

@@ -23,7 +23,6 @@ export interface JobResult {
   readonly encodedBytes: number
   readonly codec: number
   readonly floatSegments: number
-  readonly wasOnDevice: boolean
   /** Why GPUs were given up, once; empty or absent otherwise. */
   readonly deviceFault?: string
 }
