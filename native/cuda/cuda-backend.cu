@@ -25,12 +25,15 @@ std::string driverVersion() {
 
 std::string describe(cudaError_t error) {
   switch (error) {
-    case cudaErrorInsufficientDriver: {
+    case cudaErrorInsufficientDriver:
+    case cudaErrorUnsupportedPtxVersion:
+    case cudaErrorSystemDriverMismatch:
+    case cudaErrorCompatNotSupportedOnDevice: {
       int version = 0;
       cudaDriverGetVersion(&version);
       if (version == 0) return "no NVIDIA driver is installed";
       constexpr int needed = CUDART_VERSION / 1000;
-      return "the NVIDIA driver is too old: it supports CUDA " + driverVersion() + ", this build needs CUDA " +
+      return "the NVIDIA driver does not fit: it supports CUDA " + driverVersion() + ", this build needs CUDA " +
              std::to_string(needed) + " (driver " + (needed >= 13 ? "580" : "525") + " or newer)";
     }
     case cudaErrorNoDevice: return "the driver sees no GPU (CUDA_VISIBLE_DEVICES may hide it)";
