@@ -5,6 +5,7 @@ import {
   chmodSync,
   copyFileSync,
   cpSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -23,8 +24,11 @@ const archive = join(root, 'build', 'swarm-gpu.tar.xz')
 const ARCHIVE_BYTES_MAX = 40 * 2 ** 20
 
 const FOLDERS = ['dist', 'native', 'protocols/vectors', 'test/gpu', 'test/native', 'bench/gpu']
+/** Headers for building the addon again where the packed one needs a newer system library. */
+const ADDON_PACKAGES = ['node_modules/node-addon-api', 'node_modules/node-api-headers']
 /** What no program loads: of packages, and of what this repository compiled. */
 const UNUSED_FILE = /\.(map|md|markdown|d\.[cm]?ts|ts|tsbuildinfo|flow|html)$/
+const LICENSE_FILE = /^(licen[cs]e|copying|notice)/i
 const UNUSED_FOLDERS = new Set(['test', 'tests', '__tests__', 'src', 'docs', 'example', 'examples', '.github'])
 
 function run(command, args, env = {}) {
@@ -45,7 +49,7 @@ function productionPackages() {
 /** Whether a package's own file or folder is loaded by something. */
 function isUsed(path, folder) {
   const name = basename(path)
-  if (statSync(path).isFile()) return !UNUSED_FILE.test(name)
+  if (statSync(path).isFile()) return LICENSE_FILE.test(name) || !UNUSED_FILE.test(name)
   if (path === folder) return true
   // Packages inside packages are on the list themselves.
   if (name === 'node_modules') return false
@@ -59,7 +63,7 @@ function isEntryFolder(folder, path) {
 }
 
 function copyPackages() {
-  for (const path of productionPackages()) {
+  for (const path of [...productionPackages(), ...ADDON_PACKAGES]) {
     const from = join(root, path)
     cpSync(from, join(target, path), { recursive: true, filter: (file) => isUsed(file, from) })
   }
@@ -68,8 +72,11 @@ function copyPackages() {
 /** Where the launcher looks for it. */
 function copyNode() {
   const from = realpathSync(join(root, 'node_modules', '.bin', 'node'))
-  const to = join(target, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node')
+  const folder = join(target, 'node_modules', `node-${process.platform}-${process.arch}`)
+  const to = join(folder, 'bin', 'node')
   mkdirSync(dirname(to), { recursive: true })
+  const license = join(dirname(dirname(from)), 'LICENSE')
+  if (existsSync(license)) copyFileSync(license, join(folder, 'LICENSE'))
   copyFileSync(from, to)
   chmodSync(to, 0o755)
   run('strip', [to])
