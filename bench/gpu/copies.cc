@@ -62,8 +62,8 @@ std::string rateText(const Rates& rates) {
 std::string rateJson(const char* name, size_t bytes, const Rates& rates) {
   char text[200];
   std::snprintf(text, sizeof text,
-                "\"kind\":\"copy\",\"direction\":\"%s\",\"bytes\":%zu,\"gbPerSec\":%.3f,\"slowest\":%.3f,\"fastest\":%.3f", name,
-                bytes, rates.median, rates.slowest, rates.fastest);
+                "\"kind\":\"copy\",\"direction\":\"%s\",\"bytes\":%zu,\"gbPerSec\":%.3f,\"slowest\":%.3f,\"fastest\":%.3f",
+                name, bytes, rates.median, rates.slowest, rates.fastest);
   return text;
 }
 
@@ -105,6 +105,8 @@ void measureHostCopies(Report& report) {
   });
   for (const CopyPlace* place : {&in, &out})
     if (place->error != cudaSuccess) return report.fail(cudaGetErrorString(place->error));
+  report.copyInRate = inRates.median;
+  report.copyOutRate = outRates.median;
   report.print("copy to the device from pinned memory: " + rateText(inRates), rateJson("in", hostCopyBytes, inRates));
   report.print("copy from the device to pinned memory: " + rateText(outRates), rateJson("out", hostCopyBytes, outRates));
   report.print("both at once, together: " + rateText(bothRates), rateJson("both", 2 * hostCopyBytes, bothRates));

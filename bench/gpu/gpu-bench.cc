@@ -1,5 +1,6 @@
-// How fast does a GPU decode and encode chunks, beside how fast it copies memory? gpu_bench [--json] [--device INDEX] [--commit NAME].
-// Prints a line per row, and with --json one of JSON behind each. Every row's result is compared once, byte by byte.
+// How fast does a GPU decode and encode chunks, beside how fast it copies memory?
+// gpu_bench [--json] [--device INDEX] [--commit NAME] prints a line per row, and with --json one of JSON behind each. Every row's
+// result is compared once, byte by byte.
 #include "gpu-bench.h"
 
 #include <cuda_runtime.h>
@@ -15,6 +16,8 @@ std::string formatted(const char* format, double first, double second = 0, doubl
   std::snprintf(text, sizeof text, format, first, second, third);
   return text;
 }
+
+const char* directionOf(const Row& row) { return row.isDecode ? "decode" : "encode"; }
 
 /** As CUDA counts versions. */
 std::string versionText(int version) { return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10); }
@@ -66,18 +69,23 @@ void Report::print(const std::string& text, const std::string& json) const {
 }
 
 void Report::printRow(const Weights& weights, const Row& row) const {
+  const bool isDevice = row.place == Place::device;
   const std::string name = weights.element + (weights.profile == Profile::fast ? " fast" : "");
+  const std::string threads = std::to_string(row.threads) + (row.threads == 1 ? " thread" : " threads");
+  const std::string place = isDevice ? "device" : "host, " + threads;
+  const double share = row.rates.median / (isDevice ? copyRate : row.isDecode ? copyOutRate : copyInRate);
   char text[200];
-  std::snprintf(text, sizeof text, "%s %-9s %-6s %zu thread%s %4zu chunks %8.1f (%.1f - %.1f) GB/s, ratio %.3f, %5.1f %% of a copy",
-                row.direction.c_str(), name.c_str(), row.place.c_str(), row.threads, row.threads == 1 ? ", " : "s,", row.chunks,
-                row.rates.median, row.rates.slowest, row.rates.fastest, weights.ratio(), 100 * row.rates.median / copyRate);
-  print(text, "\"kind\":\"" + row.direction + "\",\"place\":\"" + row.place + "\",\"element\":\"" + weights.element +
-                  "\",\"profile\":\"" + (weights.profile == Profile::fast ? "fast" : "rans") + "\",\"threads\":" +
-                  std::to_string(row.threads) + ",\"chunks\":" + std::to_string(row.chunks) + ",\"chunkBytes\":" +
-                  std::to_string(chunkBytes) + ",\"repetitions\":" + std::to_string(repetitions) +
+  std::snprintf(text, sizeof text, "%s %-9s %-15s chunks %3zu  GB/s %7.1f (%.1f - %.1f)  ratio %.3f  %5.1f %% of a copy",
+                directionOf(row), name.c_str(), place.c_str(), row.chunks, row.rates.median, row.rates.slowest,
+                row.rates.fastest, weights.ratio(), 100 * share);
+  print(text, "\"kind\":\"" + std::string(directionOf(row)) + "\",\"place\":\"" + (isDevice ? "device" : "host") +
+                  "\",\"element\":\"" + weights.element + "\",\"profile\":\"" +
+                  (weights.profile == Profile::fast ? "fast" : "rans") + "\",\"threads\":" + std::to_string(row.threads) +
+                  ",\"chunks\":" + std::to_string(row.chunks) + ",\"chunkBytes\":" + std::to_string(chunkBytes) +
+                  ",\"repetitions\":" + std::to_string(repetitions) +
                   formatted(",\"gbPerSec\":%.3f,\"slowest\":%.3f,\"fastest\":%.3f", row.rates.median, row.rates.slowest,
                             row.rates.fastest) +
-                  formatted(",\"ratio\":%.4f,\"shareOfCopy\":%.4f", weights.ratio(), row.rates.median / copyRate));
+                  formatted(",\"ratio\":%.4f,\"shareOfCopy\":%.4f", weights.ratio(), share));
 }
 
 void Report::fail(const std::string& what) {

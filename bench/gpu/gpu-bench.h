@@ -42,8 +42,8 @@ struct Weights {
 };
 
 /**
- * Every element type by profile rans, and bf16 by profile fast. Numbers are normally distributed, each MiB with a spread of its own
- * between 0.005 and 0.1, whose logarithm is evenly distributed. The same everywhere.
+ * Every element type by profile rans, and bf16 by profile fast. Numbers are normally distributed, each MiB with a spread of its
+ * own between 0.005 and 0.1, whose logarithm is evenly distributed. The same everywhere.
  */
 constexpr size_t weightsCount = 6;
 Weights makeWeights(size_t index);
@@ -54,12 +54,13 @@ struct Options {
   std::string commit;
 };
 
+/** Where a batch lies before and afterwards: in the device's memory or in the processor's. */
+enum class Place { device, host };
+
 /** A row of figures. */
 struct Row {
-  /** decode or encode. */
-  std::string direction;
-  /** device: from the device's memory to the device's memory. host: from and to the processor's, by so many threads. */
-  std::string place;
+  bool isDecode;
+  Place place;
   size_t threads;
   size_t chunks;
   Rates rates;
@@ -79,15 +80,20 @@ class Report {
   void fail(const std::string& what);
   bool hasFailed() const { return hasFailed_; }
 
-  /** Output of a copy within the device's memory, 10^9 bytes per second; what rows are compared with. */
+  /**
+   * Output of a copy within the device's memory, from pinned memory to it, and back; 10^9 bytes per second. Rows are compared
+   * with the copy that their raw bytes would need.
+   */
   double copyRate = 0;
+  double copyInRate = 0;
+  double copyOutRate = 0;
 
  private:
   Options options_;
   bool hasFailed_ = false;
 };
 
-/** How fast memory is copied: within the device, to it, from it, both at once. Sets report.copyRate. */
+/** How fast memory is copied: within the device, to it, from it, both at once. Sets the rates of the report. */
 void measureCopies(Report& report);
 
 /** Kernels on batches that are in the device's memory. */

@@ -68,15 +68,15 @@ void hostRow(Report& report, const Weights& weights, bool isDecode, size_t threa
     for (std::thread& thread : threads) thread.join();
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   });
-  const std::string direction = isDecode ? "decode" : "encode";
   const std::vector<std::vector<uint8_t>>& expected = isDecode ? weights.raw : weights.encoded;
   for (const std::unique_ptr<Worker>& worker : workers) {
     for (size_t index = 0; index < count && worker->isRight; index++)
       worker->isRight = worker->results[index] == expected[index % differentChunks];
     if (!worker->isRight)
-      return report.fail(direction + " " + weights.element + " by " + std::to_string(threadCount) + " threads: " + worker->codec.fault());
+      return report.fail((isDecode ? "decode " : "encode ") + weights.element + " by " + std::to_string(threadCount) +
+                         " threads: " + worker->codec.fault());
   }
-  report.printRow(weights, {direction, "host", threadCount, count, rates});
+  report.printRow(weights, {isDecode, Place::host, threadCount, count, rates});
 }
 
 }  // namespace

@@ -66,6 +66,10 @@ bool isSame(DeviceMemory& memory, const uint8_t* device, const std::vector<uint8
   return memory.fetch(bytes.data(), device, bytes.size()) && bytes == expected;
 }
 
+void skipRow(const Report& report, const char* direction, const Weights& weights, size_t count) {
+  report.print(direction + weights.element + ": skipped, no memory for " + std::to_string(count) + " chunks");
+}
+
 void decodeRow(Report& report, Backend& backend, DeviceTimer& timer, const Weights& weights, size_t count) {
   DeviceMemory memory(backend);
   std::vector<DecodeInput> inputs;
@@ -74,7 +78,7 @@ void decodeRow(Report& report, Backend& backend, DeviceTimer& timer, const Weigh
     inputs.push_back({{encoded.data(), encoded.size()}, chunkBytes});
   }
   const DecodeLayout layout = layOutDecode(memory, inputs);
-  if (!memory.isEnough()) return report.print("decode " + weights.element + ": skipped, no memory for " + std::to_string(count) + " chunks");
+  if (!memory.isEnough()) return skipRow(report, "decode ", weights, count);
   const auto run = [&] {
     timer.fill(layout.batch.work, 0, sizeof(DecodeWork));
     return timer.run([&](cudaStream_t stream) { return launchDecode(layout.batch, timer.multiprocessors(), stream); });
@@ -89,7 +93,7 @@ void decodeRow(Report& report, Backend& backend, DeviceTimer& timer, const Weigh
     if (states[chunk].verdict != static_cast<int32_t>(Status::ok) ||
         !isSame(memory, layout.raw[chunk], weights.raw[chunk % differentChunks]))
       return report.fail("decode " + weights.element + ": chunk " + std::to_string(chunk) + " of " + std::to_string(count));
-  report.printRow(weights, {"decode", "device", 1, count, rates});
+  report.printRow(weights, {true, Place::device, 1, count, rates});
 }
 
 void encodeRow(Report& report, Backend& backend, DeviceTimer& timer, const Weights& weights, size_t count) {
@@ -100,7 +104,7 @@ void encodeRow(Report& report, Backend& backend, DeviceTimer& timer, const Weigh
     inputs.push_back({{raw.data(), raw.size()}, weights.hint, weights.profile});
   }
   const EncodeLayout layout = layOutEncode(memory, inputs);
-  if (!memory.isEnough()) return report.print("encode " + weights.element + ": skipped, no memory for " + std::to_string(count) + " chunks");
+  if (!memory.isEnough()) return skipRow(report, "encode ", weights, count);
   const auto run = [&] {
     return timer.run([&](cudaStream_t stream) { return launchEncode(layout.batch, stream); });
   };
@@ -115,7 +119,7 @@ void encodeRow(Report& report, Backend& backend, DeviceTimer& timer, const Weigh
     if (states[chunk].encodedBytes != expected.size() || !isSame(memory, layout.encoded[chunk], expected))
       return report.fail("encode " + weights.element + ": chunk " + std::to_string(chunk) + " of " + std::to_string(count));
   }
-  report.printRow(weights, {"encode", "device", 1, count, rates});
+  report.printRow(weights, {false, Place::device, 1, count, rates});
 }
 
 }  // namespace

@@ -117,7 +117,8 @@ Weights makeWeights(size_t index) {
     std::vector<uint8_t>& encoded = weights.encoded[chunk];
     encoded.resize(maxEncodedBytes(chunkBytes));
     Workspace workspace(bestPath());
-    const EncodeResult result = encodeAns({raw.data(), raw.size()}, kind.hint, kind.profile, {encoded.data(), encoded.size()}, workspace);
+    const EncodeResult result =
+        encodeAns({raw.data(), raw.size()}, kind.hint, kind.profile, {encoded.data(), encoded.size()}, workspace);
     encoded.resize(result.encodedBytes);
   });
   return weights;

@@ -4,8 +4,9 @@
 namespace {
 
 /** Around the borders of rows, streams, counted planes and segments. */
-constexpr size_t smallSizes[] = {0,     1,     2,     3,     31,    32,    33,     200,    1000,       4097,        16383,
-                                 16384, 16385, 32767, 32768, 32769, 65535, 65536,  65537,  131072 + 2, 131072 + 64, 131072 + 16384 * 3 + 5};
+constexpr size_t smallSizes[] = {0,     1,     2,     3,     31,    32,    33,    200,        1000,        4097,
+                                 16383, 16384, 16385, 32767, 32768, 32769, 65535, 65536,      65537,       131072 + 2,
+                                 131072 + 64, 131072 + 16384 * 3 + 5};
 constexpr size_t largeSizes[] = {segmentBytesMax - 1, segmentBytesMax, segmentBytesMax + 1, segmentBytesMax + 3,
                                  3 * segmentBytesMax + 5};
 constexpr size_t quickSizes[] = {0, 1, 31, 33, 4097, 16385, 32769, 65537};

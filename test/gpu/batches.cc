@@ -13,8 +13,8 @@ std::string differenceAt(const uint8_t* bytes, const Bytes& expected) {
 
 bool isDone(BatchCodec& codec, BatchOutcome outcome, const char* what, size_t count) {
   if (outcome == BatchOutcome::done) return true;
-  fail(std::string(what) + " " + std::to_string(count) + " chunks: " +
-       (outcome == BatchOutcome::tooLarge ? "no memory for them" : codec.fault()));
+  const std::string why = outcome == BatchOutcome::tooLarge ? "no memory for them" : codec.fault();
+  fail(std::string(what) + " " + std::to_string(count) + " chunks: " + why);
   return false;
 }
 

@@ -25,13 +25,18 @@ bool judgeInBatches(BatchCodec& codec, const std::vector<Verdict>& broken, const
 
 /** Chunks of several streams, in whose tables, indexes and states a wrong number could move what others read. */
 std::vector<Sample> streamSamples() {
+  constexpr size_t planeSymbols = size_t{1} << streamBitsOfPlanes;
+  constexpr size_t byteSymbols = size_t{1} << streamBitsOfBytes;
   std::vector<Sample> samples;
   uint32_t seed = 100;
   for (const Profile profile : profiles) {
-    samples.push_back(makeSample(Recipe{(size_t{4} << streamBitsOfBytes) + 64, Content::skewed, 0, Element::bytes, profile, seed++}));
-    samples.push_back(makeSample(Recipe{(size_t{2} << streamBitsOfBytes) + 77, Content::even, 0, Element::bytes, profile, seed++}));
-    samples.push_back(makeSample(Recipe{(size_t{8} << streamBitsOfPlanes) + 130, Content::weights, 0, Element::bf16, profile, seed++}));
-    samples.push_back(makeSample(Recipe{(size_t{8} << streamBitsOfPlanes) + 131, Content::skewed32, 0, Element::fp32, profile, seed++}));
+    const auto add = [&](size_t size, Content content, Element hint) {
+      samples.push_back(makeSample(Recipe{size, content, 0, hint, profile, seed++}));
+    };
+    add(4 * byteSymbols + 64, Content::skewed, Element::bytes);
+    add(2 * byteSymbols + 77, Content::even, Element::bytes);
+    add(8 * planeSymbols + 130, Content::weights, Element::bf16);
+    add(8 * planeSymbols + 131, Content::skewed32, Element::fp32);
   }
   return samples;
 }
@@ -46,27 +51,34 @@ std::vector<Verdict> allCuts(const Sample& sample) {
   return verdicts;
 }
 
-/** A bit of the first coded plane's table, index and states, or of what follows. */
+/** Where the coded planes of a chunk start: behind the stored ones. */
+size_t codedStart(const Bytes& chunk) {
+  const size_t segment = alignUp(headerBytes + 4);
+  const size_t width = elementWidth(static_cast<Element>(chunk[segment + segment_at::element]));
+  size_t start = segment + segmentPrefixBytes;
+  for (size_t plane = 0; plane < width; plane++) {
+    const uint8_t* const descriptor = chunk.data() + segment + segmentHeaderBytes + plane * planeDescriptorBytes;
+    if (descriptor[plane_at::mode] != static_cast<uint8_t>(PlaneMode::raw)) continue;
+    const size_t end = load32(descriptor + plane_at::offset) + alignUp(load32(descriptor + plane_at::bytes));
+    start = std::max(start, segment + end);
+  }
+  return start;
+}
+
+/** Flips a bit of the first coded plane's table, index and states, or of what follows. */
 std::vector<Verdict> breakStreams(const std::vector<Sample>& samples, size_t rounds) {
   constexpr size_t indexReach = 4096;
   Chance chance = {311};
   std::vector<Verdict> verdicts;
   for (size_t round = 0; round < rounds; round++) {
     const Sample& sample = samples[round % samples.size()];
-    const size_t segment = alignUp(headerBytes + 4);
-    const size_t width = elementWidth(static_cast<Element>(sample.encoded[segment + segment_at::element]));
-    // The coded planes lie behind the stored ones.
-    size_t start = segment + segmentPrefixBytes;
-    for (size_t plane = 0; plane < width; plane++) {
-      const uint8_t* const descriptor = sample.encoded.data() + segment + segmentHeaderBytes + plane * planeDescriptorBytes;
-      if (descriptor[plane_at::mode] == static_cast<uint8_t>(PlaneMode::raw))
-        start = std::max(start, segment + load32(descriptor + plane_at::offset) + alignUp(load32(descriptor + plane_at::bytes)));
-    }
+    const size_t start = codedStart(sample.encoded);
     Bytes damaged = sample.encoded;
-    const size_t reach = std::min(damaged.size() - start, round % 2 == 0 ? indexReach : damaged.size());
+    const size_t reach = std::min(damaged.size() - start, round / samples.size() % 2 == 0 ? indexReach : damaged.size());
     const size_t bit = (start + chance.next() % reach) * 8 + chance.next() % 8;
     damaged[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
-    verdicts.push_back(judge(sample.name + " with bit " + std::to_string(bit) + " flipped", std::move(damaged), sample.raw.size()));
+    const std::string name = sample.name + " with bit " + std::to_string(bit) + " flipped";
+    verdicts.push_back(judge(name, std::move(damaged), sample.raw.size()));
   }
   return verdicts;
 }

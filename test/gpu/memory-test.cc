@@ -1,4 +1,5 @@
-// Kernels on batches whose every piece is an allocation of its own: what they read or write behind one is seen by compute-sanitizer.
+// Kernels on batches whose every piece is an allocation of its own: what they read or write behind one is seen by
+// compute-sanitizer.
 #include "device-layout.h"
 #include "gpu-test.h"
 
@@ -10,7 +11,8 @@ constexpr size_t batchCount = 64;
 bool decodeExactly(const TestedDevice& device, Backend& backend, const std::vector<Verdict>& verdicts) {
   DeviceMemory memory(backend);
   std::vector<DecodeInput> inputs;
-  for (const Verdict& verdict : verdicts) inputs.push_back({{verdict.encoded.data(), verdict.encoded.size()}, verdict.raw.size()});
+  for (const Verdict& verdict : verdicts)
+    inputs.push_back({{verdict.encoded.data(), verdict.encoded.size()}, verdict.raw.size()});
   const DecodeLayout layout = layOutDecode(memory, inputs);
   std::vector<DecodeState> states(verdicts.size());
   if (memory.isEnough()) backend.decode(layout.batch);
@@ -52,11 +54,14 @@ std::vector<Sample> makeSamples() {
   std::vector<Sample> samples = smallSamples();
   uint32_t seed = 900;
   for (const Profile profile : profiles) {
-    samples.push_back(makeSample(Recipe{0, Content::skewed, 0, Element::bytes, profile, seed++}));
-    samples.push_back(makeSample(Recipe{1, Content::skewed, 0, Element::unknown, profile, seed++}));
-    samples.push_back(makeSample(Recipe{(size_t{2} << streamBitsOfBytes) + 1, Content::skewed, 0, Element::bytes, profile, seed++}));
-    samples.push_back(makeSample(Recipe{(size_t{2} << streamBitsOfPlanes) + 3, Content::weights, 1, Element::bf16, profile, seed++}));
-    samples.push_back(makeSample(Recipe{(size_t{4} << streamBitsOfPlanes) + 7, Content::skewed32, 3, Element::fp32, profile, seed++}));
+    const auto add = [&](size_t size, Content content, size_t phase, Element hint) {
+      samples.push_back(makeSample(Recipe{size, content, phase, hint, profile, seed++}));
+    };
+    add(0, Content::skewed, 0, Element::bytes);
+    add(1, Content::skewed, 0, Element::unknown);
+    add((size_t{2} << streamBitsOfBytes) + 1, Content::skewed, 0, Element::bytes);
+    add((size_t{2} << streamBitsOfPlanes) + 3, Content::weights, 1, Element::bf16);
+    add((size_t{4} << streamBitsOfPlanes) + 7, Content::skewed32, 3, Element::fp32);
   }
   return samples;
 }

@@ -113,14 +113,16 @@ std::vector<Verdict> breakChunks(const std::vector<Sample>& chunks, size_t round
     Bytes flipped = sample.encoded;
     const size_t bit = chance.next() % (size * 8);
     flipped[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
-    verdicts.push_back(judge(sample.name + " with bit " + std::to_string(bit) + " flipped", std::move(flipped), sample.raw.size()));
+    const std::string name = sample.name + " with bit " + std::to_string(bit) + " flipped";
+    verdicts.push_back(judge(name, std::move(flipped), sample.raw.size()));
     if (size == headerBytes) continue;
     // Behind the header, often in descriptors and tables.
     Bytes damaged = sample.encoded;
     const size_t reach = chance.next() % 2 == 0 ? std::min<size_t>(260, size - headerBytes) : size - headerBytes;
     for (uint32_t count = 1 + chance.next() % 4; count > 0; count--)
       damaged[headerBytes + chance.next() % reach] = static_cast<uint8_t>(chance.next() >> 24);
-    verdicts.push_back(judge(sample.name + " damaged in round " + std::to_string(round), std::move(damaged), sample.raw.size()));
+    const std::string damagedName = sample.name + " damaged in round " + std::to_string(round);
+    verdicts.push_back(judge(damagedName, std::move(damaged), sample.raw.size()));
   }
   return verdicts;
 }

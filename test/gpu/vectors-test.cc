@@ -44,7 +44,8 @@ void vectorsAreJudgedAlike(const TestedDevice& device, const std::string& folder
     vectors.push_back(std::move(vector));
   }
   if (samples.size() < 10 || vectors.size() < 2 * samples.size()) fail("there are golden vectors in " + folder);
-  std::sort(vectors.begin(), vectors.end(), [](const Verdict& first, const Verdict& second) { return first.name < second.name; });
+  const auto isBefore = [](const Verdict& first, const Verdict& second) { return first.name < second.name; };
+  std::sort(vectors.begin(), vectors.end(), isBefore);
   BatchCodec codec(device.open(), device.patience());
   if (!checkVerdicts(codec, vectors)) return;
   // Neighbours and places are others now.
