@@ -29,7 +29,7 @@ struct Worker {
     std::vector<DecodeJob> jobs;
     for (size_t index = 0; index < results.size(); index++) {
       const std::vector<uint8_t>& encoded = weights.encoded[index % differentChunks];
-      jobs.push_back({{encoded.data(), encoded.size()}, chunkBytes, Status::outOfMemory, nullptr});
+      jobs.push_back({{encoded.data(), encoded.size()}, chunkBytes, Status::outOfMemory, nullptr, nullptr});
     }
     isRight = isRight && codec.decode(jobs.data(), jobs.size()) == BatchOutcome::done;
     for (size_t index = 0; index < jobs.size() && isRight; index++) {

@@ -52,7 +52,7 @@ bool checkEncode(BatchCodec& codec, const std::vector<Sample>& samples) {
 bool checkDecode(BatchCodec& codec, const std::vector<Sample>& samples) {
   std::vector<DecodeJob> jobs;
   for (const Sample& sample : samples)
-    jobs.push_back({{sample.encoded.data(), sample.encoded.size()}, sample.raw.size(), Status::outOfMemory, nullptr});
+    jobs.push_back({{sample.encoded.data(), sample.encoded.size()}, sample.raw.size(), Status::outOfMemory, nullptr, nullptr});
   if (!isDone(codec, codec.decode(jobs.data(), jobs.size()), "decoding", jobs.size())) return false;
   for (size_t index = 0; index < jobs.size(); index++) {
     const Sample& sample = samples[index];
@@ -66,7 +66,7 @@ bool checkDecode(BatchCodec& codec, const std::vector<Sample>& samples) {
 bool checkVerdicts(BatchCodec& codec, const std::vector<Verdict>& verdicts) {
   std::vector<DecodeJob> jobs;
   for (const Verdict& verdict : verdicts)
-    jobs.push_back({{verdict.encoded.data(), verdict.encoded.size()}, verdict.raw.size(), Status::outOfMemory, nullptr});
+    jobs.push_back({{verdict.encoded.data(), verdict.encoded.size()}, verdict.raw.size(), Status::outOfMemory, nullptr, nullptr});
   if (!isDone(codec, codec.decode(jobs.data(), jobs.size()), "judging", jobs.size())) return false;
   for (size_t index = 0; index < jobs.size(); index++) compare("", jobs[index].status, jobs[index].raw, verdicts[index]);
   return true;

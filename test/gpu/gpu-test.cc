@@ -8,7 +8,7 @@
 namespace {
 
 std::vector<TestedDevice> findTested(bool isHost, bool isQuick, std::string& reason) {
-  if (isHost) return {{"the processor in place of a GPU", SIZE_MAX / 4, isQuick, openHostBackend}};
+  if (isHost) return {{"the processor in place of a GPU", SIZE_MAX / 4, isQuick, [] { return openHostBackend(); }}};
   std::vector<TestedDevice> tested;
   const Devices devices = findDevices();
   reason = devices.reason;

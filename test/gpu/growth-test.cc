@@ -52,7 +52,7 @@ void severalCodecsShareADevice(const TestedDevice& device) {
         std::vector<DecodeJob> decodes;
         std::vector<EncodeJob> encodes;
         for (const Sample& sample : samples) {
-          decodes.push_back({{sample.encoded.data(), sample.encoded.size()}, sample.raw.size(), Status::outOfMemory, nullptr});
+          decodes.push_back({{sample.encoded.data(), sample.encoded.size()}, sample.raw.size(), Status::outOfMemory, nullptr, nullptr});
           encodes.push_back({{sample.raw.data(), sample.raw.size()}, sample.hint, sample.profile, {}, nullptr});
         }
         if (codec.decode(decodes.data(), decodes.size()) != BatchOutcome::done) wrong[own]++;
