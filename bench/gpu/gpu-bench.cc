@@ -1,5 +1,5 @@
 // How fast does a GPU decode and encode chunks, beside how fast it copies memory?
-// gpu_bench [--json] [--device INDEX] [--commit NAME] prints a line per row, and with --json one of JSON behind each. Every row's
+// gpu_bench [--json] [--device INDEX] [--commit NAME] prints a line per row, and one of JSON behind each with --json. Each row's
 // result is compared once, byte by byte.
 #include "gpu-bench.h"
 

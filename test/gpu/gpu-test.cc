@@ -1,5 +1,5 @@
 // Tests the kernels on every GPU of this machine against the scalar path: gpu_test [--quick] [--host] FOLDER, which holds the
-// golden vectors. Prints one line per failed check and the number of those, or why it was skipped. With --quick inputs are small.
+// golden vectors. Prints one line per failed check and the number of those, or why it was skipped. Inputs are small with --quick.
 // With --host the kernels run on the processor in place of a GPU, which tests this program.
 #include "gpu-test.h"
 
