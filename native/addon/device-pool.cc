@@ -132,7 +132,7 @@ void DevicePool::finishAll(std::vector<DeviceTask>& batch, const std::vector<Dev
   batch.clear();
 }
 
-/** The calling thread's device is given up: the processor does its batch and, after the last device, all that waits. */
+/** The calling thread's queue is given up: the processor does its batch and, after the last queue, all that waits. */
 void DevicePool::leave(std::vector<DeviceTask>& batch, const std::string& reason) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -160,7 +160,9 @@ void DevicePool::work(gpu::BatchCodec& codec) {
     if (outcome == gpu::BatchOutcome::done) {
       finishAll(batch, results);
     } else if (outcome == gpu::BatchOutcome::failed) {
-      return leave(batch, codec.fault());
+      // Other queues of the device are likely to fail too, and one that hangs would keep its batch for long.
+      retire(codec.fault());
+      break;
     } else if (batch.size() == 1) {
       return leave(batch, "its memory is too short for a chunk");
     } else {

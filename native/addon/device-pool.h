@@ -47,7 +47,7 @@ class DevicePool {
   /** No further tasks are taken, and the processor does those that wait. `reason` is what takeFault() says, unless it is empty. */
   void retire(const std::string& reason);
 
-  /** Why devices were given up, once; else empty. */
+  /** Why devices were given up, once; else empty. One that fails has all given up; one that lacks memory only itself. */
   std::string takeFault();
 
   /** Drops the tasks that wait, finishes those under way, ends the threads. The worker pool must still run. May be called again. */

@@ -62,6 +62,7 @@ bool BatchCodec::loadTables() {
 
 BatchOutcome BatchCodec::decode(DecodeJob* jobs, size_t count) {
   if (failed_) return BatchOutcome::failed;
+  if (count == 0) return BatchOutcome::done;
   Places in;
   Places out;
   Places scratch;
@@ -122,6 +123,7 @@ BatchOutcome BatchCodec::decode(DecodeJob* jobs, size_t count) {
 
 BatchOutcome BatchCodec::encode(EncodeJob* jobs, size_t count) {
   if (failed_) return BatchOutcome::failed;
+  if (count == 0) return BatchOutcome::done;
   Places in;
   Places out;
   Places scratch;

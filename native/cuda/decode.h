@@ -21,9 +21,14 @@ SWARM_DEVICE bool isFused(const SegmentPlan& segment) {
   return segment.element == Element::bf16 && coded && segment.planes[1].mode == PlaneMode::raw;
 }
 
-/** What the warps of a block share. */
-struct DecodeShared {
+/** What the warps of a block share. `steps` are there before its first piece of work. */
+struct JoinShared {
   CrcSteps steps;
+  int32_t verdict;
+};
+
+struct DecodeShared {
+  JoinShared join;
   SharedTable table;
   alignas(16) uint8_t stages[blockWarps][stageSymbols];
   /** A Status: whether the table is right. */
@@ -31,12 +36,10 @@ struct DecodeShared {
   /** Flags by symbol. */
   uint32_t used[256];
   uint32_t starts[256];
-  uint32_t crc;
-  int32_t verdict;
 };
 
 /** Whether a chunk is right so far: one answer for all threads of the block, whatever others find meanwhile. */
-SWARM_DEVICE bool isRight(const DecodeState& state, DecodeShared& shared) {
+SWARM_DEVICE bool isRight(const DecodeState& state, JoinShared& shared) {
   // Some may still read what the last piece of work left there.
   syncBlock();
   eachWarp([&](uint32_t warp) {
@@ -234,7 +237,7 @@ SWARM_DEVICE void decodePlane(const DecodeBatch& batch, uint32_t item, DecodeSha
   const uint32_t group = item & 3;
   const uint32_t chunk = segmentIndex / chunkSegments;
   DecodeState& state = batch.states[chunk];
-  if (!isRight(state, shared)) return;
+  if (!isRight(state, shared.join)) return;
   const SegmentPlan& segment = batch.segments[segmentIndex];
   const PlanePlan& plane = segment.planes[planeIndex];
   const bool fused = isFused(segment);
@@ -242,7 +245,6 @@ SWARM_DEVICE void decodePlane(const DecodeBatch& batch, uint32_t item, DecodeSha
     makeTable(plane, shared);
   else
     makeFixed(plane, shared);
-  if (fused) loadSteps(*batch.tables, shared.steps);
   eachWarp([&](uint32_t warp) {
     if (shared.tableVerdict != static_cast<int32_t>(Status::ok)) {
       report(&state.verdict, static_cast<Status>(shared.tableVerdict));
@@ -259,7 +261,7 @@ SWARM_DEVICE void decodePlane(const DecodeBatch& batch, uint32_t item, DecodeSha
       PlaneSink sink(planeScratch(batch, segmentIndex, segment, planeIndex) + piece.first);
       status = decodeStream(plane, shared, stream, piece.size, readableEnd, stage, sink);
     } else {
-      RawWriter writer(rawOf(task, segment, piece), shared.steps);
+      RawWriter writer(rawOf(task, segment, piece), shared.join.steps);
       if (segment.element == Element::bf16) {
         Bf16Sink sink(writer, segment.planes[1].data + piece.first);
         status = decodeStream(plane, shared, stream, piece.size, readableEnd, stage, sink);
@@ -337,14 +339,13 @@ class Joiner {
 };
 
 /** By one block: a group of pieces. */
-SWARM_DEVICE void joinSegment(const DecodeBatch& batch, uint32_t item, DecodeShared& shared) {
+SWARM_DEVICE void joinSegment(const DecodeBatch& batch, uint32_t item, JoinShared& shared) {
   const uint32_t segmentIndex = item >> 4;
   const uint32_t group = item & 3;
   const uint32_t chunk = segmentIndex / chunkSegments;
   const DecodeState& state = batch.states[chunk];
   if (!isRight(state, shared)) return;
   const SegmentPlan& segment = batch.segments[segmentIndex];
-  loadSteps(*batch.tables, shared.steps);
   eachWarp([&](uint32_t warp) {
     const uint32_t index = group * groupStreams + warp;
     if (index >= pieceCount(segment)) return;
@@ -402,21 +403,21 @@ SWARM_DEVICE uint32_t finishSegment(const DecodeBatch& batch, uint32_t segmentIn
 }
 
 /** By one block. */
-SWARM_DEVICE void finishChunk(const DecodeBatch& batch, uint32_t chunk, DecodeShared& shared) {
+SWARM_DEVICE void finishChunk(const DecodeBatch& batch, uint32_t chunk, uint32_t& sharedCrc) {
   DecodeState& state = batch.states[chunk];
   if (state.verdict != static_cast<int32_t>(Status::ok)) return;
   const DecodeTask& task = batch.tasks[chunk];
   eachWarp([&](uint32_t warp) {
-    if (warp == 0) eachLane(1, [&](uint32_t) { shared.crc = 0; });
+    if (warp == 0) eachLane(1, [&](uint32_t) { sharedCrc = 0; });
   });
   eachWarp([&](uint32_t warp) {
     for (uint32_t segment = warp; segment < state.segmentCount; segment += blockWarps)
-      addWithoutCarry(&shared.crc, finishSegment(batch, chunk * chunkSegments + segment, task));
+      addWithoutCarry(&sharedCrc, finishSegment(batch, chunk * chunkSegments + segment, task));
   });
   eachWarp([&](uint32_t warp) {
     if (warp != 0) return;
     const U32 start = multiplyResidues(UINT32_MAX, shiftOver(*batch.tables, task.rawBytes));
-    const uint32_t crc = ~(shared.crc ^ laneValue(start, 0));
+    const uint32_t crc = ~(sharedCrc ^ laneValue(start, 0));
     if (crc != state.rawChecksum) report(&state.verdict, Status::checksum);
   });
 }

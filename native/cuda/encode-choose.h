@@ -159,7 +159,8 @@ constexpr uint32_t countBlock = 1024;
 struct CountShared {
   /** Warps would wait for each other at the counters of common symbols. */
   uint32_t counts[blockWarps][256];
-  uint32_t seen[256];
+  /** Flags by symbol. */
+  uint8_t seen[blockWarps][256];
 };
 
 /** Counts a plane that the sample did not store. By one block. */
@@ -170,8 +171,10 @@ SWARM_DEVICE void countPlane(const EncodeBatch& batch, uint32_t segmentIndex, ui
   if (plane >= elements.width() || (segment.storedPlanes >> plane & 1) != 0) return;
   const bool isSampled = place.task->profile == Profile::rans && segment.elements > exactSymbols;
   eachWarp([&](uint32_t warp) {
-    for (uint32_t first = 0; first < 256; first += warpLanes) store(shared.counts[warp], U32(first) + laneIds(), 0);
-    store(shared.seen, U32(warp * warpLanes) + laneIds(), 0);
+    for (uint32_t first = 0; first < 256; first += warpLanes) {
+      store(shared.counts[warp], U32(first) + laneIds(), 0);
+      store(shared.seen[warp], U32(first) + laneIds(), 0);
+    }
   });
   eachWarp([&](uint32_t warp) {
     for (uint32_t block = warp; block * countBlock < segment.elements; block += blockWarps) {
@@ -184,15 +187,19 @@ SWARM_DEVICE void countPlane(const EncodeBatch& batch, uint32_t segmentIndex, ui
         if (isCounted)
           addTo(shared.counts[warp], symbol, 1, isOne);
         else
-          store(shared.seen, symbol, 1, isOne);
+          store(shared.seen[warp], symbol, 1, isOne);
       }
     }
   });
   eachWarp([&](uint32_t warp) {
     const U32 symbol = U32(warp * warpLanes) + laneIds();
     U32 count = 0;
-    for (uint32_t other = 0; other < blockWarps; other++) count += load(shared.counts[other], symbol);
-    const Mask onlySeen = (count == U32(0)) & (load(shared.seen, symbol) != U32(0));
+    U32 seen = 0;
+    for (uint32_t other = 0; other < blockWarps; other++) {
+      count += load(shared.counts[other], symbol);
+      seen |= load(shared.seen[other], symbol);
+    }
+    const Mask onlySeen = (count == U32(0)) & (seen != U32(0));
     store(segment.counts[plane], symbol, select(onlySeen, 1, count));
   });
 }

@@ -11,24 +11,19 @@ namespace swarm::gpu {
 constexpr unsigned sumBits = 15;
 constexpr uint32_t sumBytes = 1 << sumBits;
 
-struct WriteShared {
-  CrcSteps steps;
-  uint32_t crc;
-};
-
-/** By one block: the remainders of eight pieces of 32 KiB. */
-SWARM_DEVICE void sumSegment(const EncodeBatch& batch, uint32_t segmentIndex, uint32_t group, WriteShared& shared) {
+/** By one block: the remainders of eight pieces of 32 KiB. `steps` are the block's own. */
+SWARM_DEVICE void sumSegment(const EncodeBatch& batch, uint32_t segmentIndex, uint32_t group, CrcSteps& steps) {
   const SegmentPlace place = placeOf(batch, segmentIndex);
   const uint32_t segmentStart = place.index << segmentBits;
   const uint32_t left = place.task->rawBytes - segmentStart;
   const uint32_t size = left < segmentBytesMax ? left : static_cast<uint32_t>(segmentBytesMax);
   if (group * groupStreams * sumBytes >= size) return;
-  loadSteps(batch.tables->crc, shared.steps);
+  loadSteps(batch.tables->crc, steps);
   eachWarp([&](uint32_t warp) {
     const uint32_t piece = group * groupStreams + warp;
     if (piece * sumBytes >= size) return;
     const uint32_t end = size < (piece + 1) * sumBytes ? size : (piece + 1) * sumBytes;
-    TileCrc crc(shared.steps);
+    TileCrc crc(steps);
     uint32_t zeros = 0;
     for (uint32_t first = piece * sumBytes; first < end; first += tileBytes) {
       const uint32_t own = end - first < tileBytes ? end - first : tileBytes;
@@ -263,11 +258,11 @@ SWARM_DEVICE void writePlane(const EncodeBatch& batch, uint32_t segmentIndex, ui
 }
 
 /** The header. By one block. */
-SWARM_DEVICE void finishEncoding(const EncodeBatch& batch, uint32_t chunk, WriteShared& shared) {
+SWARM_DEVICE void finishEncoding(const EncodeBatch& batch, uint32_t chunk, uint32_t& sharedCrc) {
   const EncodeTask& task = batch.tasks[chunk];
   const CrcTables& tables = batch.tables->crc;
   eachWarp([&](uint32_t warp) {
-    if (warp == 0) eachLane(1, [&](uint32_t) { shared.crc = 0; });
+    if (warp == 0) eachLane(1, [&](uint32_t) { sharedCrc = 0; });
   });
   eachWarp([&](uint32_t warp) {
     for (uint32_t index = warp; index < segmentCountOf(task); index += blockWarps) {
@@ -276,13 +271,13 @@ SWARM_DEVICE void finishEncoding(const EncodeBatch& batch, uint32_t chunk, Write
       const Mask isOne = U32(start) + (laneIds() << U32(sumBits)) < U32(task.rawBytes);
       const U32 behind = select(end < U32(task.rawBytes), U32(task.rawBytes) - end, U32(0));
       const U32 remainder = load(batch.pieces + (chunk * chunkSegments + index) * segmentPieces, laneIds(), isOne);
-      addWithoutCarry(&shared.crc, sumWithoutCarry(multiplyResidues(remainder, shiftOver(tables, behind))));
+      addWithoutCarry(&sharedCrc, sumWithoutCarry(multiplyResidues(remainder, shiftOver(tables, behind))));
     }
   });
   eachWarp([&](uint32_t warp) {
     if (warp != 0) return;
     const U32 start = multiplyResidues(UINT32_MAX, shiftOver(tables, task.rawBytes));
-    const uint32_t checksum = ~(shared.crc ^ laneValue(start, 0));
+    const uint32_t checksum = ~(sharedCrc ^ laneValue(start, 0));
     eachLane(1, [&](uint32_t) {
       const EncodeState& state = batch.states[chunk];
       const bool isAns = state.codec == ChunkCodec::ans;

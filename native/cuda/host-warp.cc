@@ -31,10 +31,12 @@ uint8_t* bytesOf(const std::unique_ptr<Aligned[]>& aligned) { return reinterpret
 
 void runOnHost(const DecodeBatch& batch) {
   const auto shared = std::make_unique<DecodeShared>();
+  loadSteps(*batch.tables, shared->join.steps);
+  uint32_t crc = 0;
   for (uint32_t chunk = 0; chunk < batch.count; chunk++) planChunk(batch, chunk);
   for (uint32_t item = 0; item < batch.work->decodeCount; item++) decodePlane(batch, batch.decodeItems[item], *shared);
-  for (uint32_t item = 0; item < batch.work->joinCount; item++) joinSegment(batch, batch.joinItems[item], *shared);
-  for (uint32_t chunk = 0; chunk < batch.count; chunk++) finishChunk(batch, chunk, *shared);
+  for (uint32_t item = 0; item < batch.work->joinCount; item++) joinSegment(batch, batch.joinItems[item], shared->join);
+  for (uint32_t chunk = 0; chunk < batch.count; chunk++) finishChunk(batch, chunk, crc);
 }
 
 void runOnHost(const EncodeBatch& batch) {
@@ -42,10 +44,11 @@ void runOnHost(const EncodeBatch& batch) {
   const auto count = std::make_unique<CountShared>();
   const auto table = std::make_unique<TableShared>();
   const auto stream = std::make_unique<StreamShared>();
-  const auto write = std::make_unique<WriteShared>();
+  const auto steps = std::make_unique<CrcSteps>();
+  uint32_t crc = 0;
   for (uint32_t index = 0; index < batch.segmentCount; index++) {
     const uint32_t segment = batch.segmentIndexes[index];
-    for (uint32_t group = 0; group < groupCount; group++) sumSegment(batch, segment, group, *write);
+    for (uint32_t group = 0; group < groupCount; group++) sumSegment(batch, segment, group, *steps);
     chooseElement(batch, segment, *choose);
     for (uint32_t plane = 0; plane < planeCountMax; plane++) {
       countPlane(batch, segment, plane, *count);
@@ -57,7 +60,7 @@ void runOnHost(const EncodeBatch& batch) {
   for (uint32_t index = 0; index < batch.segmentCount; index++)
     for (uint32_t plane = 0; plane < planeCountMax; plane++)
       for (uint32_t group = 0; group < groupCount; group++) writePlane(batch, batch.segmentIndexes[index], plane, group);
-  for (uint32_t chunk = 0; chunk < batch.count; chunk++) finishEncoding(batch, chunk, *write);
+  for (uint32_t chunk = 0; chunk < batch.count; chunk++) finishEncoding(batch, chunk, crc);
 }
 
 Status decodeOnHostWarp(ByteSpan encoded, MutableSpan raw) {

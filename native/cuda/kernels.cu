@@ -17,23 +17,25 @@ __global__ void __launch_bounds__(blockThreads) planChunks(DecodeBatch batch) {
 __global__ void __launch_bounds__(blockThreads, 4) decodePlanes(DecodeBatch batch) {
   __shared__ DecodeShared shared;
   const uint32_t count = batch.work->decodeCount;
+  if (blockIdx.x < count) loadSteps(*batch.tables, shared.join.steps);
   for (uint32_t item = blockIdx.x; item < count; item += gridDim.x) decodePlane(batch, batch.decodeItems[item], shared);
 }
 
 __global__ void __launch_bounds__(blockThreads, 4) joinSegments(DecodeBatch batch) {
-  __shared__ DecodeShared shared;
+  __shared__ JoinShared shared;
   const uint32_t count = batch.work->joinCount;
+  if (blockIdx.x < count) loadSteps(*batch.tables, shared.steps);
   for (uint32_t item = blockIdx.x; item < count; item += gridDim.x) joinSegment(batch, batch.joinItems[item], shared);
 }
 
 __global__ void __launch_bounds__(blockThreads) finishChunks(DecodeBatch batch) {
-  __shared__ DecodeShared shared;
-  finishChunk(batch, blockIdx.x, shared);
+  __shared__ uint32_t crc;
+  finishChunk(batch, blockIdx.x, crc);
 }
 
 __global__ void __launch_bounds__(blockThreads) sumSegments(EncodeBatch batch) {
-  __shared__ WriteShared shared;
-  sumSegment(batch, batch.segmentIndexes[blockIdx.x], blockIdx.y, shared);
+  __shared__ CrcSteps steps;
+  sumSegment(batch, batch.segmentIndexes[blockIdx.x], blockIdx.y, steps);
 }
 
 __global__ void __launch_bounds__(blockThreads) chooseElements(EncodeBatch batch) {
@@ -67,8 +69,8 @@ __global__ void __launch_bounds__(blockThreads) writePlanes(EncodeBatch batch) {
 }
 
 __global__ void __launch_bounds__(blockThreads) finishEncodings(EncodeBatch batch) {
-  __shared__ WriteShared shared;
-  finishEncoding(batch, blockIdx.x, shared);
+  __shared__ uint32_t crc;
+  finishEncoding(batch, blockIdx.x, crc);
 }
 
 uint32_t inBlocks(uint32_t count) { return (count + blockWarps - 1) / blockWarps; }
