@@ -41,6 +41,7 @@ export class DeviceUse {
   #attached: Promise<void> | undefined
   #deciding: Promise<void> | undefined
   #isInUse = false
+  #isEnding = false
   #seenBytes = 0
 
   /** Throws `gpuUnusable` when `cuda` is asked for and there is none. */
@@ -69,7 +70,7 @@ export class DeviceUse {
     return this.#isInUse
   }
 
-  /** Called with each result. `again` is called after it, if at all, until the promise of settled() resolves. */
+  /** Called with each result. `again` is called after it, if at all, until the promise of decided() resolves. */
   note(result: JobResult, rawBytes: number, again: () => Again): void {
     const fault = result.deviceFault ?? ''
     if (fault !== '') {
@@ -82,10 +83,16 @@ export class DeviceUse {
     this.#deciding = this.#decide(again()).catch(() => undefined)
   }
 
-  /** Nothing runs any more that note() started. */
-  async settled(): Promise<void> {
-    await this.#attached?.catch(() => undefined)
+  /** Resolves when what note() started has ended. */
+  async decided(): Promise<void> {
     await this.#deciding
+  }
+
+  /** Measures nothing more; resolves when the pool may be closed. */
+  async end(): Promise<void> {
+    this.#isEnding = true
+    await this.#attached?.catch(() => undefined)
+    await this.decided()
   }
 
   #attach(): Promise<string> {
@@ -96,8 +103,9 @@ export class DeviceUse {
     const failure = await this.#attach()
     if (failure !== '') return this.#init.warn(`no GPU is used: ${failure}; the processor does the work`)
     // The first time, memory is allocated.
-    await secondsFor(again, true)
-    const [device, processor] = [await secondsFor(again, true), await secondsFor(again, false)]
+    if (!this.#isEnding) await secondsFor(again, true)
+    const device = this.#isEnding ? Infinity : await secondsFor(again, true)
+    const processor = this.#isEnding ? 0 : await secondsFor(again, false)
     this.#isInUse = device < processor
     if (!this.#isInUse) this.#init.pool.retire()
   }

@@ -155,7 +155,7 @@ class NativeCodec implements Codec {
 
   close(): Promise<void> {
     this.#closing ??= Promise.allSettled(this.#underWay)
-      .then(() => this.#devices.settled())
+      .then(() => this.#devices.end())
       .then(() => this.#pool.close())
     return this.#closing
   }

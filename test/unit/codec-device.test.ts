@@ -165,33 +165,39 @@ describe('choice of a device', () => {
   it('looks for a device only once a job has become large', async () => {
     const { calls, devices } = use('')
     devices.note(result, CHUNK, () => steps(1, 1))
-    await devices.settled()
     assert.deepEqual(calls, [])
     devices.note(result, CHUNK, () => steps(0, 2000))
     devices.note(result, CHUNK, () => steps(0, 2000))
-    await devices.settled()
+    await devices.decided()
     assert.deepEqual([calls, devices.device, await devices.ask()], [['attach'], 'cuda', true])
   })
 
   it('stays with the processor where that is faster', async () => {
     const { calls, devices } = use('')
     devices.note(result, 2 * CHUNK, () => steps(2000, 0))
-    await devices.settled()
+    await devices.decided()
     assert.deepEqual([calls, devices.device, await devices.ask()], [['attach', 'retire'], 'cpu', false])
   })
 
   it('stays with the processor and says why where there is no device', async () => {
     const { calls, devices } = use('no NVIDIA driver is installed')
     devices.note(result, 2 * CHUNK, () => steps(0, 0))
-    await devices.settled()
+    await devices.decided()
     const words = 'no GPU is used: no NVIDIA driver is installed; the processor does the work'
     assert.deepEqual([calls, devices.device], [['attach', words], 'cpu'])
+  })
+
+  it('does not measure for a job that is over', async () => {
+    const { calls, devices } = use('')
+    devices.note(result, 2 * CHUNK, () => () => assert.fail('measured'))
+    await devices.end()
+    assert.deepEqual([calls, devices.device], [['attach', 'retire'], 'cpu'])
   })
 
   it('goes on with the processor when the device fails later', async () => {
     const { calls, devices } = use('')
     devices.note(result, 2 * CHUNK, () => steps(0, 2000))
-    await devices.settled()
+    await devices.decided()
     devices.note({ ...result, deviceFault: 'an error' }, CHUNK, () => steps(0, 0))
     assert.deepEqual(calls, ['attach', 'the GPU is not used any more: an error; the processor goes on'])
     assert.equal(await devices.ask(), false)
