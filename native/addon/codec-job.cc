@@ -4,34 +4,41 @@
 
 namespace swarm {
 
-JobResult readRanges(const Job& job, MutableSpan raw) {
+namespace {
+
+/** Calls `move` for each range, up to the first that fails. */
+template <class Move>
+JobResult moveRanges(const Job& job, Move move) {
   JobResult result;
   for (const FileRange& range : job.ranges) {
-    const IoResult moved = readFully(range.fd, {raw.data + range.rawOffset, range.length}, range.fileOffset);
+    const IoResult moved = move(range);
     if (moved.status != Status::ok) {
       result.status = moved.status;
       result.error = moved.error;
-      return result;
+      break;
     }
     result.rangeIndex++;
   }
   return result;
 }
 
+}  // namespace
+
+JobResult readRanges(const Job& job, MutableSpan raw) {
+  return moveRanges(job, [&](const FileRange& range) {
+    return readFully(range.fd, {raw.data + range.rawOffset, range.length}, range.fileOffset);
+  });
+}
+
 JobResult writeRanges(const Job& job, Status decoded, ByteSpan raw) {
-  JobResult result;
-  result.status = decoded;
-  if (decoded != Status::ok) return result;
-  for (const FileRange& range : job.ranges) {
-    const IoResult moved = writeFully(range.fd, {raw.data + range.rawOffset, range.length}, range.fileOffset);
-    if (moved.status != Status::ok) {
-      result.status = moved.status;
-      result.error = moved.error;
-      return result;
-    }
-    result.rangeIndex++;
+  if (decoded != Status::ok) {
+    JobResult refused;
+    refused.status = decoded;
+    return refused;
   }
-  return result;
+  return moveRanges(job, [&](const FileRange& range) {
+    return writeFully(range.fd, {raw.data + range.rawOffset, range.length}, range.fileOffset);
+  });
 }
 
 JobResult encodedResult(const EncodeResult& encoded) {

@@ -89,11 +89,11 @@ void DevicePool::stop() {
   threads_.clear();
 }
 
-/** Waits for tasks and takes those of one kind. False when there is nothing more to do. */
+/** Waits for tasks and takes those of one kind. False when no more are to be taken. */
 bool DevicePool::takeBatch(size_t bytesMax, std::vector<DeviceTask>& batch) {
   std::unique_lock<std::mutex> lock(mutex_);
   changed_.wait(lock, [this] { return stopping_ || retired_ || !queue_.empty(); });
-  if (stopping_ || queue_.empty()) return false;
+  if (stopping_ || retired_) return false;
   size_t bytes = 0;
   do {
     bytes += queue_.front().rawBytes;
@@ -132,13 +132,15 @@ void DevicePool::finishAll(std::vector<DeviceTask>& batch, const std::vector<Dev
   batch.clear();
 }
 
-/** The calling thread's queue is given up: the processor does its batch and, after the last queue, all that waits. */
+/** The calling thread's queue is given up: the processor does its batch and, where no queue takes it, all that waits. */
 void DevicePool::leave(std::vector<DeviceTask>& batch, const std::string& reason) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (--running_ == 0) {
       if (!retired_) fault_ = reason;
       retired_ = true;
+    }
+    if (retired_) {
       for (DeviceTask& task : queue_) batch.push_back(std::move(task));
       queue_.clear();
     }
@@ -150,10 +152,6 @@ void DevicePool::work(gpu::BatchCodec& codec) {
   size_t bytesMax = batchBytes_;
   std::vector<DeviceTask> batch;
   while (takeBatch(bytesMax, batch)) {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (retired_) break;
-    }
     gpu::BatchOutcome outcome = gpu::BatchOutcome::failed;
     const std::vector<DeviceResult> results =
         batch.front().isEncode ? encodeBatch(codec, batch, outcome) : decodeBatch(codec, batch, outcome);

@@ -31,7 +31,7 @@ EncodeResult encodeRaw(ByteSpan raw, MutableSpan out) {
 EncodeResult encodeAns(ByteSpan raw, Element hint, Profile profile, MutableSpan out, Workspace& workspace) {
   if (!fits(raw, out)) return {Status::outputSize, 0, ChunkCodec::raw, 0};
   if (workspace.path == CodePath::hostWarp) return gpu::encodeOnHostWarp(raw, hint, profile, out);
-  const size_t segmentCount = (raw.size + segmentBytesMax - 1) >> segmentBits;
+  const size_t segmentCount = segmentCountOf(raw.size);
   Writer writer = {out.data, headerBytes, maxEncodedBytes(raw.size), false};
   uint8_t* directory = writer.claim(4 * segmentCount);
   const Kernels& kernels = kernelsOf(workspace.path);

@@ -1,6 +1,5 @@
 #include "cuda/batch-codec.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "cuda/constants.h"
@@ -23,16 +22,12 @@ class Places {
   size_t next_ = 0;
 };
 
-size_t segmentsOf(size_t rawBytes) { return (rawBytes + segmentBytesMax - 1) >> segmentBits; }
-
 }  // namespace
 
 BatchCodec::BatchCodec(std::unique_ptr<Backend> backend, std::chrono::milliseconds limit)
     : backend_(std::move(backend)), limit_(limit) {}
 
-BatchCodec::~BatchCodec() { releaseAll(); }
-
-void BatchCodec::releaseAll() {
+BatchCodec::~BatchCodec() {
   for (Block* block : {&tables_, &deviceIn_, &deviceOut_, &deviceScratch_})
     if (block->start != nullptr) backend_->release(block->start);
   for (Block* block : {&pinnedIn_, &pinnedOut_})
@@ -60,6 +55,14 @@ bool BatchCodec::loadTables() {
   return backend_->wait(limit_);
 }
 
+BatchOutcome BatchCodec::makeRoom(size_t in, size_t out, size_t scratch) {
+  const bool fits = loadTables() && reserve(deviceIn_, in, false) && reserve(deviceOut_, out, false) &&
+                    reserve(deviceScratch_, scratch, false) && reserve(pinnedIn_, in, true) && reserve(pinnedOut_, out, true);
+  failed_ = !backend_->fault().empty();
+  if (failed_) return BatchOutcome::failed;
+  return fits ? BatchOutcome::done : BatchOutcome::tooLarge;
+}
+
 BatchOutcome BatchCodec::decode(DecodeJob* jobs, size_t count) {
   if (failed_) return BatchOutcome::failed;
   if (count == 0) return BatchOutcome::done;
@@ -79,13 +82,10 @@ BatchOutcome BatchCodec::decode(DecodeJob* jobs, size_t count) {
   for (size_t index = 0; index < count; index++) {
     encodedAt.push_back(in.take(jobs[index].encoded.size));
     rawAt.push_back(out.take(jobs[index].target == nullptr ? jobs[index].rawBytes : 0));
-    planesAt.push_back(scratch.take(segmentsOf(jobs[index].rawBytes) * planeScratchBytes));
+    planesAt.push_back(scratch.take(segmentCountOf(jobs[index].rawBytes) * planeScratchBytes));
   }
-  const bool fits = loadTables() && reserve(deviceIn_, in.total(), false) && reserve(deviceOut_, out.total(), false) &&
-                    reserve(deviceScratch_, scratch.total(), false) && reserve(pinnedIn_, in.total(), true) &&
-                    reserve(pinnedOut_, out.total(), true);
-  failed_ = !backend_->fault().empty();
-  if (failed_ || !fits) return failed_ ? BatchOutcome::failed : BatchOutcome::tooLarge;
+  const BatchOutcome room = makeRoom(in.total(), out.total(), scratch.total());
+  if (room != BatchOutcome::done) return room;
   const DecodeWork work{};
   std::memcpy(pinnedIn_.start + workAt, &work, sizeof work);
   for (size_t index = 0; index < count; index++) {
@@ -129,7 +129,7 @@ BatchOutcome BatchCodec::encode(EncodeJob* jobs, size_t count) {
   Places scratch;
   std::vector<uint32_t> indexes;
   for (size_t index = 0; index < count; index++)
-    for (size_t segment = 0; segment < segmentsOf(jobs[index].raw.size); segment++)
+    for (size_t segment = 0; segment < segmentCountOf(jobs[index].raw.size); segment++)
       indexes.push_back(static_cast<uint32_t>(index * chunkSegments + segment));
   const size_t tasksAt = in.take(count * sizeof(EncodeTask));
   const size_t indexesAt = in.take(indexes.size() * sizeof(uint32_t));
@@ -144,14 +144,11 @@ BatchOutcome BatchCodec::encode(EncodeJob* jobs, size_t count) {
     const size_t rawBytes = jobs[index].raw.size;
     rawAt.push_back(in.take(rawBytes));
     encodedAt.push_back(out.take(maxEncodedBytes(rawBytes)));
-    scratchAt.push_back(scratch.take(segmentsOf(rawBytes) * encodeScratchBytes));
-    streamStatesAt.push_back(scratch.take(segmentsOf(rawBytes) * streamStateCount * sizeof(uint32_t)));
+    scratchAt.push_back(scratch.take(segmentCountOf(rawBytes) * encodeScratchBytes));
+    streamStatesAt.push_back(scratch.take(segmentCountOf(rawBytes) * streamStateCount * sizeof(uint32_t)));
   }
-  const bool fits = loadTables() && reserve(deviceIn_, in.total(), false) && reserve(deviceOut_, out.total(), false) &&
-                    reserve(deviceScratch_, scratch.total(), false) && reserve(pinnedIn_, in.total(), true) &&
-                    reserve(pinnedOut_, out.total(), true);
-  failed_ = !backend_->fault().empty();
-  if (failed_ || !fits) return failed_ ? BatchOutcome::failed : BatchOutcome::tooLarge;
+  const BatchOutcome room = makeRoom(in.total(), out.total(), scratch.total());
+  if (room != BatchOutcome::done) return room;
   const auto at = [](const Block& block, size_t place) { return reinterpret_cast<void*>(block.start + place); };
   for (size_t index = 0; index < count; index++) {
     const EncodeJob& job = jobs[index];

@@ -63,7 +63,8 @@ class BatchCodec {
 
   bool reserve(Block& block, size_t bytes, bool isPinned);
   bool loadTables();
-  void releaseAll();
+  /** Memory for a batch, and the constants. */
+  BatchOutcome makeRoom(size_t in, size_t out, size_t scratch);
 
   std::unique_ptr<Backend> backend_;
   std::chrono::milliseconds limit_;

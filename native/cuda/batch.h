@@ -14,4 +14,20 @@ static_assert(segmentPieces == segmentBytesMax / 2 >> streamBitsOfPlanes, "bytes
 constexpr uint32_t groupStreams = blockWarps;
 constexpr uint32_t groupCount = segmentPieces / groupStreams;
 
+/** What a warp works on of a segment: as many elements as a stream has symbols. */
+struct Piece {
+  uint32_t first;
+  uint32_t size;
+};
+
+/** Piece `index` of `elements`, which go that far. */
+SWARM_DEVICE Piece pieceOf(uint32_t elements, unsigned streamBits, uint32_t index) {
+  const uint32_t first = index << streamBits;
+  const uint32_t rest = elements - first;
+  return {first, rest < uint32_t{1} << streamBits ? rest : uint32_t{1} << streamBits};
+}
+
+/** Whether a plane consists of streams. */
+SWARM_DEVICE bool isCoded(PlaneMode mode) { return mode == PlaneMode::rans || codeBitsOf(mode) != 0; }
+
 }  // namespace swarm::gpu

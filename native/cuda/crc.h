@@ -50,6 +50,12 @@ SWARM_DEVICE U32 shiftOver(const CrcTables& tables, U32 bytes) {
   return shift;
 }
 
+/** The CRC32C of `size` bytes whose remainder, started from 0, is `remainder`. By one warp. */
+SWARM_DEVICE uint32_t checksumOf(const CrcTables& tables, uint32_t remainder, uint32_t size) {
+  const U32 start = multiplyResidues(UINT32_MAX, shiftOver(tables, size));
+  return ~(remainder ^ laneValue(start, 0));
+}
+
 /** The remainder of bytes that a warp sees tile by tile, started from 0: what updateCrc(0, ..) gives. */
 class TileCrc {
  public:
@@ -88,14 +94,16 @@ SWARM_DEVICE void loadSteps(const CrcTables& tables, CrcSteps& steps) {
   });
 }
 
-/** The CRC32C of a header's first 28 bytes; plain code for one lane. */
-SWARM_DEVICE uint32_t headerCrc(const uint8_t* header) {
-  uint32_t crc = UINT32_MAX;
-  for (size_t at = 0; at < header_at::headerChecksum; at++) {
-    crc ^= header[at];
+/** Continues the inverted CRC `crc` over a few bytes, bit by bit; plain code. */
+SWARM_DEVICE uint32_t sumFew(uint32_t crc, const uint8_t* bytes, size_t size) {
+  for (size_t at = 0; at < size; at++) {
+    crc ^= bytes[at];
     for (unsigned bit = 0; bit < 8; bit++) crc = (crc >> 1) ^ (reflectedPolynomial & (0 - (crc & 1)));
   }
-  return ~crc;
+  return crc;
 }
+
+/** The CRC32C of a header's first 28 bytes; plain code. */
+SWARM_DEVICE uint32_t headerCrc(const uint8_t* header) { return ~sumFew(UINT32_MAX, header, header_at::headerChecksum); }
 
 }  // namespace swarm::gpu

@@ -101,6 +101,21 @@ SWARM_DEVICE bool decodeTiles(Stream& stream, uint32_t size, uint8_t* stage, Sin
   return true;
 }
 
+/** What a stream takes of its plane's words or escapes. */
+struct StreamPart {
+  uint32_t next;
+  uint32_t end;
+
+  SWARM_DEVICE StreamPart(const PlanePlan& plane, uint32_t stream)
+      : next(stream == 0 ? 0 : load32(plane.streamEnds + 4 * (stream - 1))), end(load32(plane.streamEnds + 4 * stream)) {}
+
+  /** Whether it is what protocols/chunk.md allows; `total`: what the plane has. */
+  SWARM_DEVICE bool isRight(const PlanePlan& plane, uint32_t stream, uint32_t total) const {
+    const bool isLast = stream + 1 == plane.streams;
+    return end >= next && end - next <= uint32_t{1} << plane.streamBits && end <= total && (!isLast || end == total);
+  }
+};
+
 /** A RANS stream under way. */
 class RansRows {
  public:
@@ -110,39 +125,36 @@ class RansRows {
         slots_(slots),
         bits_(plane.probabilityBits),
         readable_(static_cast<uint32_t>((readableEnd - plane.words) / 2)),
-        next_(stream == 0 ? 0 : load32(plane.streamEnds + 4 * (stream - 1))),
-        end_(load32(plane.streamEnds + 4 * stream)),
+        part_(plane, stream),
         states_(readWord(plane.states, U32(stream * warpLanes) + laneIds(), true)) {}
 
   /** The stream's part of the index and its states are what protocols/chunk.md allows. */
   SWARM_DEVICE Status check(const PlanePlan& plane, uint32_t stream) const {
     const auto total = static_cast<uint32_t>((plane.dataEnd - plane.words) / 2);
-    const bool isLast = stream + 1 == plane.streams;
-    if (end_ < next_ || end_ - next_ > uint32_t{1} << plane.streamBits || end_ > total || (isLast && end_ != total))
-      return Status::streamIndex;
+    if (!part_.isRight(plane, stream, total)) return Status::streamIndex;
     const Mask wrong = (states_ < U32(stateMin)) | (states_ >= U32(stateLimit));
     return ballot(wrong) == 0 ? Status::ok : Status::stateRange;
   }
 
   template <uint32_t tileRows>
   SWARM_DEVICE bool decodeTile(uint32_t, uint32_t rows, uint8_t* stage) {
-    if (rows == tileRows && next_ + tileRows * warpLanes <= readable_) {
+    if (rows == tileRows && part_.next + tileRows * warpLanes <= readable_) {
 #if defined(__CUDACC__)
 #pragma unroll
 #endif
       for (uint32_t row = 0; row < tileRows; row++) decodeRow<false>(stage + row * warpLanes);
-      return next_ <= end_;
+      return part_.next <= part_.end;
     }
     for (uint32_t row = 0; row < rows; row++) {
       decodeRow<true>(stage + row * warpLanes);
-      if (next_ > end_) return false;
+      if (part_.next > part_.end) return false;
     }
     return true;
   }
 
   /** Whether the stream ended where and how it must. `rest`: symbols of its last row, 0 for all; `stage` still holds that row. */
   SWARM_DEVICE Status finish(uint32_t rest, const uint8_t* lastRow, uint8_t filler) const {
-    if (next_ != end_) return Status::words;
+    if (part_.next != part_.end) return Status::words;
     if (ballot(states_ != U32(stateMin)) != 0) return Status::finalState;
     const Mask wrong = (load(lastRow, laneIds()) != U32(filler)) & !firstLanes(rest);
     return rest == 0 || ballot(wrong) == 0 ? Status::ok : Status::paddingSymbol;
@@ -157,18 +169,17 @@ class RansRows {
     const U32 state = (entry >> U32(32 - bits_)) * (states_ >> U32(bits_)) + (entry >> U32(8) & U32(0xFFF));
     const Mask needs = state < U32(stateMin);
     const uint32_t refills = ballot(needs);
-    const U32 place = U32(next_) + countBits(U32(refills) & bitsBelow());
-    const Mask reads = checked ? needs & (place < U32(end_)) : needs;
+    const U32 place = U32(part_.next) + countBits(U32(refills) & bitsBelow());
+    const Mask reads = checked ? needs & (place < U32(part_.end)) : needs;
     states_ = select(needs, state << U32(16) | readHalf(words_, place, reads), state);
-    next_ += countBits(refills);
+    part_.next += countBits(refills);
   }
 
   const uint8_t* words_;
   const uint32_t* slots_;
   uint32_t bits_;
   uint32_t readable_;
-  uint32_t next_;
-  uint32_t end_;
+  StreamPart part_;
   U32 states_;
 };
 
@@ -182,15 +193,12 @@ class FixedRows {
         symbols_(symbols),
         codeBits_(codeBitsOf(plane.mode)),
         symbolCount_(plane.symbolCount),
-        next_(stream == 0 ? 0 : load32(plane.streamEnds + 4 * (stream - 1))),
-        end_(load32(plane.streamEnds + 4 * stream)) {}
+        part_(plane, stream) {}
 
   /** The stream's part of the index is right, and it has as many escapes as that says. */
   SWARM_DEVICE Status check(const PlanePlan& plane, uint32_t stream, uint32_t size) const {
     const auto total = static_cast<uint32_t>(plane.dataEnd - plane.escapes);
-    const bool isLast = stream + 1 == plane.streams;
-    if (end_ < next_ || end_ - next_ > uint32_t{1} << plane.streamBits || end_ > total || (isLast && end_ != total))
-      return Status::streamIndex;
+    if (!part_.isRight(plane, stream, total)) return Status::streamIndex;
     const uint32_t rows = (size + warpLanes - 1) / warpLanes;
     U32 escapes = 0;
     for (uint32_t row = 0; row < rows; row += warpLanes) {
@@ -198,7 +206,7 @@ class FixedRows {
       for (uint32_t bit = 0; bit < codeBits_; bit++) all = all & rowBits(bit, row, rows - row);
       escapes += countBits(all);
     }
-    return sum(escapes) == end_ - next_ ? Status::ok : Status::escapes;
+    return sum(escapes) == part_.end - part_.next ? Status::ok : Status::escapes;
   }
 
   template <uint32_t tileRows>
@@ -216,11 +224,11 @@ class FixedRows {
         if (bit < codeBits_) code |= (U32(word) >> laneIds() & U32(1)) << U32(bit);
       }
       const Mask escaped = ownBit(escapes);
-      const U32 place = U32(next_) + countBits(U32(escapes) & bitsBelow());
+      const U32 place = U32(part_.next) + countBits(U32(escapes) & bitsBelow());
       const U32 symbol = select(escaped, load(escapes_, place, escaped), load(symbols_, code));
       store(stage + row * warpLanes, laneIds(), symbol);
       wrong |= ballot((code >= U32(symbolCount_)) & !escaped);
-      next_ += countBits(escapes);
+      part_.next += countBits(escapes);
     }
     return wrong == 0;
   }
@@ -237,8 +245,7 @@ class FixedRows {
   const uint32_t* symbols_;
   uint32_t codeBits_;
   uint32_t symbolCount_;
-  uint32_t next_;
-  uint32_t end_;
+  StreamPart part_;
 };
 
 }  // namespace swarm::gpu

@@ -91,10 +91,6 @@ struct EncodeBatch {
   uint32_t segmentCount;
 };
 
-SWARM_DEVICE uint32_t segmentCountOf(const EncodeTask& task) {
-  return static_cast<uint32_t>((task.rawBytes + segmentBytesMax - 1) >> segmentBits);
-}
-
 /** A segment of a batch, and the chunk that it belongs to. */
 struct SegmentPlace {
   uint32_t chunk;
@@ -149,7 +145,5 @@ class Elements {
   bool rotates_;
   bool isAligned_;
 };
-
-SWARM_DEVICE bool isCoded(PlaneMode mode) { return mode == PlaneMode::rans || codeBitsOf(mode) != 0; }
 
 }  // namespace swarm::gpu

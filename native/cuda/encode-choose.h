@@ -115,7 +115,7 @@ SWARM_DEVICE void weigh(const uint8_t* raw, uint32_t size, Element element, uint
 SWARM_DEVICE void chooseElement(const EncodeBatch& batch, uint32_t segmentIndex, ChooseShared& shared) {
   const SegmentPlace place = placeOf(batch, segmentIndex);
   const auto size = static_cast<uint32_t>(
-      place.index + 1 < segmentCountOf(*place.task) ? segmentBytesMax
+      place.index + 1 < segmentCountOf(place.task->rawBytes) ? segmentBytesMax
                                                     : place.task->rawBytes - (size_t{place.index} << segmentBits));
   eachWarp([&](uint32_t warp) {
     if (warp == 0) eachLane(1, [&](uint32_t) { shared.best = {Element::unknown, 0, 0, costMax}; });

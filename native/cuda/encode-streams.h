@@ -150,9 +150,7 @@ SWARM_DEVICE void encodePlane(const EncodeBatch& batch, uint32_t segmentIndex, u
     const uint32_t stream = group * groupStreams + warp;
     if (stream >= streams) return;
     const Elements elements(place.raw + segment.phase, segment.element);
-    const uint32_t first = stream << streamBits;
-    const uint32_t rest = segment.elements - first;
-    const uint32_t size = rest < uint32_t{1} << streamBits ? rest : uint32_t{1} << streamBits;
+    const auto [first, size] = pieceOf(segment.elements, streamBits, stream);
     uint8_t* const scratch = streamScratch(batch, segmentIndex, segment, planeIndex, stream);
     const uint32_t words =
         plane.mode == PlaneMode::rans

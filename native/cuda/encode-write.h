@@ -67,7 +67,7 @@ SWARM_DEVICE uint32_t layOut(EncodeSegment& segment) {
 /** Places of the segments, the directory, and whether the chunk is stored instead. By one warp. */
 SWARM_DEVICE void layOutChunk(const EncodeBatch& batch, uint32_t chunk) {
   const EncodeTask& task = batch.tasks[chunk];
-  const uint32_t segments = segmentCountOf(task);
+  const auto segments = static_cast<uint32_t>(segmentCountOf(task.rawBytes));
   EncodeSegment* const own = batch.segments + chunk * chunkSegments;
   U32 sizes = 0;
   U32 floats = 0;
@@ -205,8 +205,7 @@ SWARM_DEVICE void writeStream(const EncodeBatch& batch, uint32_t segmentIndex, c
   }
   const FixedLayout layout(segment.elements, plane.symbolCount, codeBitsOf(plane.mode), streamBits);
   const size_t stride = (size_t{1} << streamBits) / 8;
-  const uint32_t rest = segment.elements - (stream << streamBits);
-  const uint32_t symbols = rest < uint32_t{1} << streamBits ? rest : uint32_t{1} << streamBits;
+  const uint32_t symbols = pieceOf(segment.elements, streamBits, stream).size;
   for (uint32_t bit = 0; bit < codeBitsOf(plane.mode); bit++)
     copyBytes(scratch + bit * stride, (symbols + 7) / 8, data + layout.bits + bit * layout.bitPlaneBytes + stream * stride);
   copyBytes(scratch + escapesOffset(streamBits), size, data + layout.escapes + before);
@@ -248,12 +247,10 @@ SWARM_DEVICE void writePlane(const EncodeBatch& batch, uint32_t segmentIndex, ui
       pad(data, plane.bytes);
     }
     const unsigned streamBits = streamBitsOf(segment.element);
-    const uint32_t first = part << streamBits;
-    if (first >= segment.elements) return;
+    if (part << streamBits >= segment.elements) return;
     if (plane.mode != PlaneMode::raw) return writeStream(batch, segmentIndex, segment, planeIndex, part, data);
-    const uint32_t rest = segment.elements - first;
-    const Elements elements(place.raw + segment.phase, segment.element);
-    writeStored(elements, planeIndex, first, rest < uint32_t{1} << streamBits ? rest : uint32_t{1} << streamBits, data);
+    const Piece piece = pieceOf(segment.elements, streamBits, part);
+    writeStored(Elements(place.raw + segment.phase, segment.element), planeIndex, piece.first, piece.size, data);
   });
 }
 
@@ -265,7 +262,7 @@ SWARM_DEVICE void finishEncoding(const EncodeBatch& batch, uint32_t chunk, uint3
     if (warp == 0) eachLane(1, [&](uint32_t) { sharedCrc = 0; });
   });
   eachWarp([&](uint32_t warp) {
-    for (uint32_t index = warp; index < segmentCountOf(task); index += blockWarps) {
+    for (uint32_t index = warp; index < segmentCountOf(task.rawBytes); index += blockWarps) {
       const uint32_t start = (index << segmentBits);
       const U32 end = U32(start) + ((laneIds() + U32(1)) << U32(sumBits));
       const Mask isOne = U32(start) + (laneIds() << U32(sumBits)) < U32(task.rawBytes);
@@ -276,8 +273,7 @@ SWARM_DEVICE void finishEncoding(const EncodeBatch& batch, uint32_t chunk, uint3
   });
   eachWarp([&](uint32_t warp) {
     if (warp != 0) return;
-    const U32 start = multiplyResidues(UINT32_MAX, shiftOver(tables, task.rawBytes));
-    const uint32_t checksum = ~(sharedCrc ^ laneValue(start, 0));
+    const uint32_t checksum = checksumOf(tables, sharedCrc, task.rawBytes);
     eachLane(1, [&](uint32_t) {
       const EncodeState& state = batch.states[chunk];
       const bool isAns = state.codec == ChunkCodec::ans;

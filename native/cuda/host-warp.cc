@@ -87,7 +87,7 @@ EncodeResult encodeOnHostWarp(ByteSpan raw, Element hint, Profile profile, Mutab
   const auto to = alignedBytes(maxEncodedBytes(raw.size));
   const auto scratch = alignedBytes(scratchOf(raw.size, encodeScratchBytes, 2, encodeScratchBytes - 2 * segmentBytesMax));
   if (raw.size != 0) std::memcpy(bytesOf(from), raw.data, raw.size);
-  const size_t segmentCount = (raw.size + segmentBytesMax - 1) >> segmentBits;
+  const size_t segmentCount = segmentCountOf(raw.size);
   const std::unique_ptr<uint32_t[]> streamStates(new uint32_t[segmentCount * streamStateCount]);
   const EncodeTask task = {bytesOf(from), bytesOf(to), static_cast<uint32_t>(raw.size), hint, profile, bytesOf(scratch),
                            streamStates.get()};

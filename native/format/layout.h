@@ -82,6 +82,8 @@ constexpr unsigned streamBitsOf(Element element) {
   return element == Element::bytes ? streamBitsOfBytes : streamBitsOfPlanes;
 }
 
+constexpr size_t segmentCountOf(size_t rawBytes) { return (rawBytes + segmentBytesMax - 1) >> segmentBits; }
+
 constexpr size_t streamCount(size_t symbols, unsigned streamBits) {
   return (symbols + (size_t{1} << streamBits) - 1) >> streamBits;
 }

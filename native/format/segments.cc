@@ -5,7 +5,7 @@ namespace swarm {
 
 Status parseSegments(ByteSpan encoded, ChunkPlan& plan) {
   const size_t rawBytes = plan.header.rawBytes;
-  plan.segmentCount = (rawBytes + segmentBytesMax - 1) >> segmentBits;
+  plan.segmentCount = segmentCountOf(rawBytes);
   const size_t directoryEnd = headerBytes + 4 * plan.segmentCount;
   size_t start = alignUp(directoryEnd);
   if (start > encoded.size) return Status::directory;

@@ -10,8 +10,6 @@ namespace {
 
 constexpr auto patience = std::chrono::minutes(1);
 
-size_t segmentsOf(size_t rawBytes) { return (rawBytes + segmentBytesMax - 1) >> segmentBits; }
-
 }  // namespace
 
 DeviceMemory::~DeviceMemory() {
@@ -47,7 +45,7 @@ DecodeLayout layOutDecode(DeviceMemory& memory, const std::vector<DecodeInput>& 
   for (const DecodeInput& input : inputs) {
     const uint8_t* const encoded = memory.send(input.encoded.data, input.encoded.size);
     uint8_t* const raw = memory.take<uint8_t>(alignUp(input.rawBytes));
-    uint8_t* const planes = memory.take<uint8_t>(segmentsOf(input.rawBytes) * planeScratchBytes);
+    uint8_t* const planes = memory.take<uint8_t>(segmentCountOf(input.rawBytes) * planeScratchBytes);
     tasks.push_back({encoded, static_cast<uint32_t>(input.encoded.size), static_cast<uint32_t>(input.rawBytes), raw, planes});
     layout.raw.push_back(raw);
   }
@@ -70,7 +68,7 @@ EncodeLayout layOutEncode(DeviceMemory& memory, const std::vector<EncodeInput>& 
   std::vector<EncodeTask> tasks;
   std::vector<uint32_t> indexes;
   for (const EncodeInput& input : inputs) {
-    const size_t segments = segmentsOf(input.raw.size);
+    const size_t segments = segmentCountOf(input.raw.size);
     for (size_t segment = 0; segment < segments; segment++)
       indexes.push_back(static_cast<uint32_t>(tasks.size() * chunkSegments + segment));
     const uint8_t* const raw = memory.send(input.raw.data, input.raw.size);
