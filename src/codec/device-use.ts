@@ -102,12 +102,18 @@ export class DeviceUse {
   async #decide(again: Again): Promise<void> {
     const failure = await this.#attach()
     if (failure !== '') return this.#init.warn(`no GPU is used: ${failure}; the processor does the work`)
-    // The first time, memory is allocated.
-    if (!this.#isEnding) await secondsFor(again, true)
-    const device = this.#isEnding ? Infinity : await secondsFor(again, true)
-    const processor = this.#isEnding ? 0 : await secondsFor(again, false)
-    this.#isInUse = device < processor
+    this.#isInUse = await this.#isFaster(again)
     if (!this.#isInUse) this.#init.pool.retire()
+  }
+
+  /** False, too, for a job that ends meanwhile. */
+  async #isFaster(again: Again): Promise<boolean> {
+    if (this.#isEnding) return false
+    // The first time, memory is allocated.
+    await secondsFor(again, true)
+    if (this.#isEnding) return false
+    const device = await secondsFor(again, true)
+    return !this.#isEnding && device < (await secondsFor(again, false))
   }
 }
 

@@ -1,11 +1,11 @@
 // Measures every code path of the codec beside its rivals (bench-rivals.ts). Rows are measured in turns, so that a machine that
 // slows down slows all of them; every row's result is compared with what went in.
 
-import { invariant, SwarmError } from '../base/errors.ts'
+import { invariant } from '../base/errors.ts'
 import type { Codec, CodecChoice } from '../codec/codec.ts'
 import { codecThreadCount } from '../codec/cpu-quota.ts'
 import { availableCodecPaths, findGpus, openNativeCodec } from '../codec/native-codec.ts'
-import { type Contender, copy, lz4, openLz4, touchedBuffer, zstd } from './bench-rivals.ts'
+import { type Contender, copy, lz4, openLz4, touchedBuffer, wrongResult, zstd } from './bench-rivals.ts'
 import { type BenchSample, makeBenchSamples } from './bench-samples.ts'
 import { codecWorks, measureScaling, median, openMachineWorks, type ScalingRow } from './bench-scaling.ts'
 
@@ -167,10 +167,7 @@ async function measure(contender: Contender, result: Measured): Promise<void> {
   const ended = performance.now()
   const cpuEnded = cpuMicros()
   if (Buffer.compare(decoded.subarray(0, sample.raw.length), sample.raw) !== 0)
-    throw new SwarmError('integrity', `${contender.path} decoded ${sample.element} to other bytes`, {
-      blame: 'local',
-      cure: 'run swarm doctor: this machine’s memory or processor may be faulty',
-    })
+    throw wrongResult(`${contender.path} decoded ${sample.element} to other bytes`)
   const bytes = decoded.length
   result.encodeGBps.push(bytes / (between - begun) / 1e6)
   result.decodeGBps.push(bytes / (ended - decodeBegun) / 1e6)

@@ -3,7 +3,7 @@
 
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
-import { invariant } from '../base/errors.ts'
+import { invariant, SwarmError } from '../base/errors.ts'
 import { loadAddon, type NativeRival } from '../codec/load-addon.ts'
 import type { BenchSample } from './bench-samples.ts'
 
@@ -23,6 +23,13 @@ export interface Contender {
 /** Memory that the system has handed out: it does so page by page at the first write, which would count for the first repetition. */
 export function touchedBuffer(bytes: number): Uint8Array {
   return new Uint8Array(bytes).fill(1)
+}
+
+export function wrongResult(message: string): SwarmError {
+  return new SwarmError('integrity', message, {
+    blame: 'local',
+    cure: 'run swarm doctor: this machine’s memory or processor may be faulty',
+  })
 }
 
 /** Undefined where the system has no such library. */

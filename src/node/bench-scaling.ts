@@ -2,9 +2,8 @@
 // is done by one thread and then at once by all, and only these two are compared: a machine that slows down slows both.
 
 import { Worker } from 'node:worker_threads'
-import { SwarmError } from '../base/errors.ts'
 import type { Codec, CodecChoice } from '../codec/codec.ts'
-import { touchedBuffer } from './bench-rivals.ts'
+import { touchedBuffer, wrongResult } from './bench-rivals.ts'
 import type { BenchSample } from './bench-samples.ts'
 
 export interface ScalingRow {
@@ -94,20 +93,14 @@ export async function codecWorks(
         codec: all.inspect(chunk).codec,
         encode: (threads: number) =>
           chunks(threads, async (codec, buffer) => {
-            if ((await codec.encode(raw, buffer, options)) !== size) throw wrongResult()
+            if ((await codec.encode(raw, buffer, options)) !== size)
+              throw wrongResult('two encodings of the same bytes differ')
           }),
         decode: (threads: number) =>
           chunks(threads, (codec, buffer) => codec.decode(chunk, buffer.subarray(0, raw.length))),
       }
     }),
   )
-}
-
-function wrongResult(): SwarmError {
-  return new SwarmError('integrity', 'two encodings of the same bytes differ', {
-    blame: 'local',
-    cure: 'run swarm doctor: this machine’s memory or processor may be faulty',
-  })
 }
 
 // A text and not a module, so that it runs from source and from a package alike. Six products at once keep the multiplier busy,
