@@ -24,4 +24,5 @@ fi
 dist/swarm doctor || failed=1
 "$node" test/gpu/run.mjs || failed=1
 "$node" bench/gpu/run.mjs "$@" || failed=1
+"$node" bench/gpu/join.mjs || failed=1
 exit $failed

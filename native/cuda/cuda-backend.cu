@@ -62,13 +62,15 @@ class CudaBackend : public Backend {
 
   uint8_t* allocate(size_t bytes) override {
     void* memory = nullptr;
-    return obtain(use() ? cudaMalloc(&memory, bytes) : cudaErrorUnknown, memory);
+    if (!use() || !isObtained(cudaMalloc(&memory, bytes))) return nullptr;
+    return static_cast<uint8_t*>(memory);
   }
 
   uint8_t* allocatePinned(size_t bytes) override {
     void* memory = nullptr;
-    uint8_t* const pinned = obtain(use() ? cudaHostAlloc(&memory, bytes, cudaHostAllocDefault) : cudaErrorUnknown, memory);
-    if (pinned != nullptr || !fault_.empty()) return pinned;
+    if (!use()) return nullptr;
+    if (isObtained(cudaHostAlloc(&memory, bytes, cudaHostAllocDefault))) return static_cast<uint8_t*>(memory);
+    if (!fault_.empty()) return nullptr;
     // A limit on locked memory: copies from and to other memory are slower, and as good.
     auto* const pageable = new (std::nothrow) uint8_t[bytes];
     if (pageable != nullptr) pageable_.insert(pageable);
@@ -128,12 +130,11 @@ class CudaBackend : public Backend {
     return error == cudaSuccess;
   }
 
-  uint8_t* obtain(cudaError_t error, void* memory) {
-    if (error == cudaErrorMemoryAllocation) {
-      cudaGetLastError();  // It would be reported again by the next launch.
-      return nullptr;
-    }
-    return note(error) ? static_cast<uint8_t*>(memory) : nullptr;
+  /** False without a fault: memory is short. */
+  bool isObtained(cudaError_t error) {
+    if (error != cudaErrorMemoryAllocation) return note(error);
+    cudaGetLastError();  // It would be reported again by the next launch.
+    return false;
   }
 
   const int device_;

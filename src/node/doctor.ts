@@ -97,10 +97,16 @@ async function checkGpu(machine: Machine): Promise<Finding> {
   try {
     const { names, reason } = machine.findGpus()
     if (names.length === 0) return ok('gpu', `none is used: ${reason}; the processor decodes`)
-    const codec = machine.openCodec('cuda')
+    const problems: string[] = []
+    const codec = machine.openCodec('cuda', (text) => problems.push(text))
     await codec.selfTest()
     await codec.close()
-    return ok('gpu', `self-test passed on ${names.join(', ')}`)
+    if (problems.length === 0) return ok('gpu', `self-test passed on ${names.join(', ')}`)
+    return warning(
+      'gpu',
+      `${names.join(', ')}: ${problems.join('; ')}`,
+      'look at nvidia-smi; --device cpu goes without',
+    )
   } catch (error) {
     return fromError('gpu', error)
   }
