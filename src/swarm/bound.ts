@@ -1,6 +1,9 @@
-// The best possible completion time: how fast a snapshot can reach every node, whatever the schedule, from the rates of
+// The best possible completion time: how soon a snapshot can be at every node, whatever the schedule, from the rates of
 // the links alone. A fluid limit; nothing in the scheduler decides by it. Rates are declared or probed, never read off
 // the run that is judged.
+//
+// Every condition compares what must cross a cut until time T with what the links of that cut carry until T, so that
+// nodes that join late and an origin whose rate changes need no formula of their own: without them, T = bytes / c*.
 
 export interface NodeRates {
   /** Bytes per ms; Infinity where nothing limits. */
@@ -8,6 +11,16 @@ export interface NodeRates {
   readonly up: number
   /** What the node alone can read from the origin; 0 when it does not read it. */
   readonly origin: number
+  /** When its links begin to carry, in ms. Default 0. */
+  readonly joinAtMs?: number
+  /** The group it belongs to, a name in `siteInbound`. Default: no group. */
+  readonly site?: string
+}
+
+/** From `atMs` on, what every node reads from the origin is at most `rate`, bytes per ms. */
+export interface OriginChange {
+  readonly atMs: number
+  readonly rate: number
 }
 
 export interface BoundInput {
@@ -15,71 +28,154 @@ export interface BoundInput {
   readonly nodes: readonly NodeRates[]
   /** What the origin gives to all together, bytes per ms. Default: no limit. */
   readonly originTotal?: number
+  /** Rates of the origin for each node from a time on, in order of time. */
+  readonly originChanges?: readonly OriginChange[]
   /** How many copies may leave the origin. Default: no limit. */
   readonly copiesMax?: number
   /** The uplinks of all sources together, bytes per ms. Default 0. */
   readonly sourceUp?: number
+  /** By site: what can come in from other sites, bytes per ms. Default: no limit. Sources count as outside of every site. */
+  readonly siteInbound?: ReadonlyMap<string, number>
 }
 
-export type BoundLimit = 'downlink' | 'uplinks' | 'origin'
+/** Which links end it: a node's downlink, all uplinks together, what origin and sources put in, or the links between sites. */
+export type BoundLimit = 'downlink' | 'uplinks' | 'origin' | 'sites'
 
 export interface Bound {
   /** The rate at which every node can receive at once, bytes per ms. 0: the snapshot cannot arrive. */
   readonly rate: number
-  /** Which links end it: a node's downlink, all uplinks together, or what origin and sources put in. */
   readonly limitedBy: BoundLimit
 }
 
 /** Halvings of the interval: below the precision of a double. */
-const ROUNDS = 200
+const ROUNDS = 100
+/** A snapshot that is not there by then never will be, in ms: 30,000 years. */
+const LATEST_MS = 2 ** 50
 
+/** The bound for nodes that are all there from the start. */
 export function fluidBound(input: BoundInput): Bound {
-  const originTotal = input.originTotal ?? Number.POSITIVE_INFINITY
-  const sourceUp = input.sourceUp ?? 0
-  const downMin = Math.min(Number.POSITIVE_INFINITY, ...input.nodes.map((node) => node.down))
-  let low = 0
-  let high = Math.min(downMin, ceilingOf(input.nodes, sourceUp))
-  if (brokenLimit(input, high, originTotal, sourceUp) === undefined) return { rate: high, limitedBy: 'downlink' }
+  const bytes = 2 ** 40
+  const { ms, limitedBy } = earliest((at) => brokenLimit(bytes, input, at))
+  return { rate: bytes / ms, limitedBy }
+}
+
+/** The least time until `bytes` are at every node, in ms; Infinity when they cannot arrive. */
+export function fluidBoundMs(bytes: number, input: BoundInput): number {
+  return earliest((at) => brokenLimit(bytes, input, at)).ms
+}
+
+/**
+ * The least time until `bytes` are at the node of that index, in ms, if no node gets less than another whose links would
+ * carry more: those with slower links take what theirs carry. A reference for each node of a swarm, beside the time of the last.
+ */
+export function nodeBoundMs(bytes: number, input: BoundInput, index: number): number {
+  const own = input.nodes[index]
+  if (own === undefined) return Number.POSITIVE_INFINITY
+  return earliest((at) => {
+    if (carried(own.down, at, own) < bytes) return 'downlink'
+    return brokenTotal(bytes, input, at, (node) => Math.min(bytes, carried(node.down, at, node)))
+  }).ms
+}
+
+/** The least time for which nothing is broken, and what is just before it. */
+function earliest(broken: (at: number) => BoundLimit | undefined): { ms: number; limitedBy: BoundLimit } {
   let limitedBy: BoundLimit = 'downlink'
+  let low = 0
+  let high = 1
+  for (let limit = broken(high); limit !== undefined; limit = broken(high)) {
+    limitedBy = limit
+    if (high >= LATEST_MS) return { ms: Number.POSITIVE_INFINITY, limitedBy }
+    low = high
+    high *= 2
+  }
   for (let round = 0; round < ROUNDS; round++) {
     const middle = (low + high) / 2
-    const broken = brokenLimit(input, middle, originTotal, sourceUp)
-    if (broken === undefined) low = middle
+    const limit = broken(middle)
+    if (limit === undefined) high = middle
     else {
-      high = middle
-      limitedBy = broken
+      low = middle
+      limitedBy = limit
     }
   }
-  return { rate: low, limitedBy }
+  return { ms: high, limitedBy }
 }
 
-/** The least time for `bytes`, in ms; Infinity when they cannot arrive. */
-export function fluidBoundMs(bytes: number, input: BoundInput): number {
-  return bytes / fluidBound(input).rate
+/** What a link of the node carries until `at`. */
+function carried(rate: number, at: number, node: NodeRates): number {
+  const ms = at - (node.joinAtMs ?? 0)
+  return ms > 0 && rate > 0 ? rate * ms : 0
 }
 
-/** A rate that no node can reach: everything that could be sent to it at once. */
-function ceilingOf(nodes: readonly NodeRates[], sourceUp: number): number {
-  return nodes.reduce((sum, node) => sum + node.up + node.origin, sourceUp)
+/** What the node can read from the origin until `at`. */
+function readUntil(at: number, node: NodeRates, changes: readonly OriginChange[]): number {
+  let read = 0
+  let since = node.joinAtMs ?? 0
+  let rate = node.origin
+  for (const change of changes) {
+    if (change.atMs >= at) break
+    read += rate * Math.max(0, change.atMs - since)
+    since = Math.max(since, change.atMs)
+    rate = Math.min(node.origin, change.rate)
+  }
+  return read + (at > since ? rate * (at - since) : 0)
 }
 
-/** Which limit a common rate `c` breaks, if any. The three are necessary and, in the fluid, together sufficient. */
-function brokenLimit(input: BoundInput, c: number, originTotal: number, sourceUp: number): BoundLimit | undefined {
-  const { nodes } = input
+/** Which limit is broken if every node has `bytes` at `at`, if any. */
+function brokenLimit(bytes: number, input: BoundInput, at: number): BoundLimit | undefined {
+  for (const node of input.nodes) if (carried(node.down, at, node) < bytes) return 'downlink'
+  return brokenTotal(bytes, input, at, () => bytes)
+}
+
+/** The conditions on several links together, when each node takes what `demand` says until `at`. */
+function brokenTotal(
+  bytes: number,
+  input: BoundInput,
+  at: number,
+  demand: (node: NodeRates) => number,
+): BoundLimit | undefined {
+  const changes = input.originChanges ?? []
+  const fromSources = (input.sourceUp ?? 0) * at
+  const originTotal = input.originTotal === undefined ? Number.POSITIVE_INFINITY : input.originTotal * at
+  let wanted = 0
   let fromOrigin = 0
-  let uplinks = sourceUp
+  let uplinks = fromSources
   let passedOn = 0
-  let rest = Number.POSITIVE_INFINITY
-  for (const node of nodes) {
-    if (c > node.down) return 'downlink'
-    const direct = Math.min(node.origin, c)
+  let rest = 0
+  for (const node of input.nodes) {
+    const takes = demand(node)
+    const direct = Math.min(takes, readUntil(at, node, changes))
+    const up = carried(node.up, at, node)
+    wanted += takes
     fromOrigin += direct
-    uplinks += node.up
-    passedOn += Math.min(direct, node.up)
-    rest = Math.min(rest, Math.max(0, direct - node.up))
+    uplinks += up
+    passedOn += Math.min(direct, up)
+    // The node that keeps most of what it reads for itself needs least of the others.
+    rest = input.nodes[0] === node ? Math.max(0, direct - up) : Math.min(rest, Math.max(0, direct - up))
   }
   // The origin puts in each byte at least once, and a node's own reading must pass through its uplink to reach others.
-  if (c > originTotal + sourceUp || c > passedOn + rest + sourceUp) return 'origin'
-  const copies = Math.min(originTotal, fromOrigin, (input.copiesMax ?? Number.POSITIVE_INFINITY) * c)
-  return nodes.length * c > copies + uplinks ? 'uplinks' : undefined
+  if (bytes > originTotal + fromSources || bytes > passedOn + rest + fromSources) return 'origin'
+  const copies = Math.min(originTotal, (input.copiesMax ?? Number.POSITIVE_INFINITY) * bytes)
+  if (wanted > Math.min(fromOrigin, copies) + uplinks) return 'uplinks'
+  return areSitesShort(bytes, input, at, copies) ? 'sites' : undefined
+}
+
+/** What a site's inbound link does not carry, its own nodes must read from the origin; no more copies than allowed. */
+function areSitesShort(bytes: number, input: BoundInput, at: number, copies: number): boolean {
+  const { siteInbound } = input
+  if (siteInbound === undefined) return false
+  const readBySite = new Map<string, number>()
+  for (const node of input.nodes) {
+    if (node.site === undefined) continue
+    const read = Math.min(bytes, readUntil(at, node, input.originChanges ?? []))
+    readBySite.set(node.site, (readBySite.get(node.site) ?? 0) + read)
+  }
+  let needed = 0
+  for (const [site, read] of readBySite) {
+    const inbound = siteInbound.get(site)
+    if (inbound === undefined) continue
+    const missing = Math.max(0, bytes - inbound * at)
+    if (missing > read) return true
+    needed += missing
+  }
+  return needed > copies
 }

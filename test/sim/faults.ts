@@ -27,6 +27,11 @@ export function crawling(node: NodeSpec): NodeSpec {
   return { ...node, origin: 0, up: 1, source: true }
 }
 
+/** Sends as slowly as a fiftieth of its uplink. */
+export function slow(node: NodeSpec): NodeSpec {
+  return { ...node, behaviour: 'slow' }
+}
+
 /** Whether the node must be complete at the end, whatever else happens. */
 export function mustFinish(node: NodeSpec): boolean {
   const honest = node.behaviour === undefined || node.behaviour === 'honest'

@@ -3,7 +3,7 @@
 
 import type { VirtualClock } from './clock.ts'
 
-/** How many bytes of one flow may be under way before the receiver has taken them. */
+/** How many bytes of one flow may be under way before the receiver has taken them; two blocks at least. */
 const WINDOW_BYTES = 2 * 1_048_576
 
 /** Bytes on their way from one link to another. */
@@ -13,6 +13,8 @@ export class Flow {
   readonly delayUs: number
   /** Most that one connection carries, bytes per ms. */
   readonly rateMax: number
+  /** A link on the way that others share: the origin's total, or one between two sites. */
+  readonly beyond: ReceivingLink | undefined
   readonly arrived: (bytes: number) => void
   left: number
   underWay = 0
@@ -24,6 +26,7 @@ export class Flow {
     to: ReceivingLink
     delayUs: number
     rateMax?: number
+    beyond?: ReceivingLink | undefined
     arrived: (bytes: number) => void
   }) {
     this.total = init.bytes
@@ -31,6 +34,7 @@ export class Flow {
     this.to = init.to
     this.delayUs = init.delayUs
     this.rateMax = init.rateMax ?? Number.POSITIVE_INFINITY
+    this.beyond = init.beyond
     this.arrived = init.arrived
   }
 }
@@ -64,22 +68,30 @@ export class SendingLink {
   readonly #blockBytes: number
   /** First come, first served, instead of in turn. */
   readonly #inOrder: boolean
-  rate: number
+  readonly #windowBytes: number
+  #rate: number
   /** Every byte that left, also of flows given up later. */
   sentBytes = 0
   #flows: Flow[] = []
   #busy = false
   #debtBytes = 0
   #wakeAt = Number.POSITIVE_INFINITY
-  /** A further link that all blocks pass, such as the origin's total. */
-  readonly #beyond: ReceivingLink | undefined
 
-  constructor(clock: VirtualClock, rate: number, blockBytes: number, inOrder = false, beyond?: ReceivingLink) {
+  constructor(clock: VirtualClock, rate: number, blockBytes: number, inOrder = false) {
     this.#clock = clock
-    this.rate = rate
+    this.#rate = rate
     this.#blockBytes = blockBytes
+    this.#windowBytes = Math.max(WINDOW_BYTES, 2 * blockBytes)
     this.#inOrder = inOrder
-    this.#beyond = beyond
+  }
+
+  get rate(): number {
+    return this.#rate
+  }
+
+  setRate(rate: number): void {
+    this.#rate = rate
+    this.#kick()
   }
 
   add(flow: Flow): void {
@@ -100,15 +112,15 @@ export class SendingLink {
   /** A small message: microseconds that it takes. Payload is held up by as much. */
   takeSmall(bytes: number): number {
     this.#debtBytes += bytes
-    return (bytes * 1000) / this.rate
+    return this.#rate > 0 ? (bytes * 1000) / this.#rate : 0
   }
 
   #kick(): void {
-    if (this.#busy || this.rate <= 0) return
+    if (this.#busy || this.#rate <= 0) return
     const now = this.#clock.now
     let soonest = Number.POSITIVE_INFINITY
     for (const [position, flow] of this.#flows.entries()) {
-      if (flow.underWay >= WINDOW_BYTES) continue
+      if (flow.underWay >= this.#windowBytes) continue
       if (flow.readyAt <= now) {
         if (!this.#inOrder) this.#flows.splice(position, 1)
         this.#send(flow)
@@ -126,7 +138,7 @@ export class SendingLink {
 
   #send(flow: Flow): void {
     const bytes = Math.min(this.#blockBytes, flow.left)
-    const us = ((bytes + this.#debtBytes) * 1000) / this.rate
+    const us = ((bytes + this.#debtBytes) * 1000) / this.#rate
     this.#debtBytes = 0
     this.#busy = true
     flow.readyAt = this.#clock.now + (bytes * 1000) / flow.rateMax
@@ -143,7 +155,7 @@ export class SendingLink {
     flow.underWay += bytes
     if (flow.left === 0 && this.#inOrder) this.#flows = this.#flows.filter((other) => other !== flow)
     if (flow.left > 0 && !this.#inOrder) this.#flows.push(flow)
-    const beyondAt = this.#beyond?.take(bytes, 0) ?? this.#clock.now
+    const beyondAt = flow.beyond?.take(bytes, 0) ?? this.#clock.now
     const doneAt = flow.to.take(bytes, beyondAt - this.#clock.now + flow.delayUs)
     this.#clock.at(doneAt, () => {
       flow.underWay -= bytes

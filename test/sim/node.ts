@@ -27,7 +27,15 @@ interface Served {
   flow: Flow | undefined
 }
 
+/** What payload passes between two nodes' own links. */
+interface Way {
+  readonly delayUs: number
+  readonly beyond: ReceivingLink | undefined
+  readonly rateMax?: number
+}
+
 const STORE_US = 2_000
+const SLOW_FACTOR = 50
 /** Bytes of a message with its frame, as the exchange encodes them. */
 const REQUEST_BYTES = 24
 const HAVE_BYTES = 8
@@ -46,7 +54,7 @@ export class SimNode {
   completeAtUs = 0
   readonly #world: World
   #scheduler: Scheduler | undefined
-  readonly #neighbours = new Set<SimNode>()
+  readonly #neighbours = new Map<PeerId, SimNode>()
   readonly #transfers = new Map<RequestId, Transfer>()
   readonly #served = new Map<AskId, Served>()
   readonly #queue: Event[] = []
@@ -60,10 +68,9 @@ export class SimNode {
     this.id = id
     this.spec = spec
     const { clock, blockBytes } = world
-    this.up = new SendingLink(clock, spec.up, blockBytes)
+    this.up = new SendingLink(clock, spec.behaviour === 'slow' ? spec.up / SLOW_FACTOR : spec.up, blockBytes)
     this.down = new ReceivingLink(clock, spec.down)
-    const inOrder = world.spec.originInOrder === true
-    this.originLink = new SendingLink(clock, spec.origin, blockBytes, inOrder, world.originTotalLink)
+    this.originLink = new SendingLink(clock, spec.origin, blockBytes, world.spec.originInOrder === true)
     this.held = fieldOf(world.spec.chunkBytes.length, spec.source === true)
   }
 
@@ -75,8 +82,12 @@ export class SimNode {
     return this.#transfers.size
   }
 
+  get neighbourCount(): number {
+    return this.#neighbours.size
+  }
+
   isConnected(other: SimNode): boolean {
-    return this.#neighbours.has(other)
+    return this.#neighbours.has(other.id)
   }
 
   start(): void {
@@ -102,7 +113,7 @@ export class SimNode {
 
   /** Sends our bitfield; the other side sends its own. */
   connect(other: SimNode): void {
-    this.#neighbours.add(other)
+    this.#neighbours.set(other.id, other)
     const lies = this.spec.behaviour === 'liar' || this.spec.behaviour === 'silent'
     const have = lies ? fieldOf(this.held.size, true) : this.held.copy()
     const readsOrigin = this.spec.origin > 0
@@ -112,10 +123,15 @@ export class SimNode {
   }
 
   disconnected(other: SimNode): void {
-    if (!this.#neighbours.delete(other) || !this.alive) return
+    if (!this.#neighbours.delete(other.id) || !this.alive) return
     for (const transfer of this.#transfers.values()) if (transfer.from === other) this.#end(transfer, 'broken')
     for (const [ask, served] of this.#served) if (served.client === other) this.#endServing(ask, 'failed')
     this.event({ type: 'peerDown', peer: other.id })
+  }
+
+  /** What the network no longer carries; nobody knows of it yet. */
+  stopFlowsTo(isLost: (client: SimNode) => boolean): void {
+    for (const { client, flow } of this.#served.values()) if (flow !== undefined && isLost(client)) this.up.cancel(flow)
   }
 
   /** Events wait in line, as in the driver: nothing calls the scheduler from inside an action. */
@@ -192,18 +208,20 @@ export class SimNode {
         this.#drop(action.peer)
         break
       case 'findPeers':
-        if (this.#neighbours.size < 4 && this.#world.spec.dials !== undefined) this.#world.dialSome(this, 4)
+        this.#world.findPeers(this)
         break
       case 'complete':
         this.complete = true
         this.completeAtUs = this.#world.clock.now
+        this.#world.completed(this)
         break
     }
   }
 
   #tell(to: readonly PeerId[], bytes: number, deliver: (other: SimNode) => void): void {
-    for (const other of this.#neighbours) {
-      if (to.includes(other.id)) this.#world.send(this, other, bytes, () => deliver(other))
+    for (const id of to) {
+      const other = this.#neighbours.get(id)
+      if (other !== undefined) this.#world.send(this, other, bytes, () => deliver(other))
     }
   }
 
@@ -212,7 +230,7 @@ export class SimNode {
     if (other === undefined) return
     this.#world.dropped.set(other.index, (this.#world.dropped.get(other.index) ?? 0) + 1)
     this.disconnected(other)
-    this.#world.clock.after(this.#world.delayUs, () => other.disconnected(this))
+    this.#world.clock.after(this.#world.sites.delayUs(this.spec, other.spec), () => other.disconnected(this))
   }
 
   #request(action: Extract<Action, { type: 'requestChunk' }>): void {
@@ -223,7 +241,11 @@ export class SimNode {
     if (action.from.kind === 'origin') {
       this.#world.clock.after(ORIGIN_FIRST_BYTE_US, () => {
         if (transfer.ended || !this.alive) return
-        transfer.flow = this.#flow(this, transfer, 0, ORIGIN_CONNECTION_RATE)
+        transfer.flow = this.#flow(this, transfer, {
+          delayUs: 0,
+          rateMax: ORIGIN_CONNECTION_RATE,
+          beyond: this.#world.originTotalLink,
+        })
         this.originLink.add(transfer.flow)
       })
     } else if (from === null || !this.isConnected(from)) {
@@ -249,18 +271,22 @@ export class SimNode {
       this.event({ type: 'chunkServed', ask, outcome: 'failed' })
       return
     }
-    served.flow = this.#flow(served.client, served.transfer, this.#world.delayUs, Number.POSITIVE_INFINITY, ask)
+    const { sites } = this.#world
+    const way = {
+      delayUs: sites.delayUs(this.spec, served.client.spec),
+      beyond: sites.link(this.spec, served.client.spec),
+    }
+    served.flow = this.#flow(served.client, served.transfer, way, ask)
     served.transfer.flow = served.flow
     this.up.add(served.flow)
   }
 
-  #flow(to: SimNode, transfer: Transfer, delayUs: number, rateMax: number, ask?: AskId): Flow {
+  #flow(to: SimNode, transfer: Transfer, way: Way, ask?: AskId): Flow {
     const bytes = this.#world.spec.chunkBytes[transfer.chunk] ?? 0
     return new Flow({
+      ...way,
       bytes,
       to: to.down,
-      delayUs,
-      rateMax,
       arrived: (count) => {
         to.#arrived(transfer, count, bytes, this)
         const whole = transfer.received === bytes

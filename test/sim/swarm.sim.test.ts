@@ -48,7 +48,7 @@ describe('a simulated swarm', () => {
   }
 
   it('reads the origin about once when every node knows only eight others', () => {
-    const spec = plain(50, 2, { dials: 4 })
+    const spec = plain(50, 2, { limits: { neighboursWanted: 4 } })
     const result = run(spec)
     atMost(ratio(spec, result, 1), 1.4, 'time over bound', spec.seed)
     atMost(result.originCopies, 1.05, 'origin copies', spec.seed)

@@ -10,6 +10,7 @@ import { VirtualClock } from './clock.ts'
 import { mustFinish } from './faults.ts'
 import { ReceivingLink } from './links.ts'
 import { SimNode } from './node.ts'
+import { type SiteLinkSpec, SiteLinks } from './sites.ts'
 
 export interface NodeSpec {
   /** Bytes per ms. */
@@ -21,8 +22,21 @@ export interface NodeSpec {
   readonly source?: boolean
   readonly joinAtMs?: number
   readonly crashAtMs?: number
-  readonly behaviour?: 'honest' | 'liar' | 'silent' | 'corrupt'
+  /** False: nobody can dial it. */
+  readonly reachable?: boolean
+  readonly site?: string
+  /** `slow`: sends at a fiftieth of its uplink. */
+  readonly behaviour?: 'honest' | 'liar' | 'silent' | 'corrupt' | 'slow'
 }
+
+/** Something that happens to the network, whatever the nodes do. */
+export type WorldEvent =
+  /** Each node reads the origin at this rate at most from now on, bytes per ms; 0: the origin is gone. */
+  | { readonly atMs: number; readonly type: 'originRate'; readonly rate: number }
+  /** Nothing passes between the two sites. */
+  | { readonly atMs: number; readonly type: 'partition'; readonly sites: readonly [string, string] }
+  /** Ends every partition. */
+  | { readonly atMs: number; readonly type: 'heal' }
 
 export interface WorldSpec {
   readonly seed: number
@@ -34,10 +48,10 @@ export interface WorldSpec {
   readonly originTotal?: number
   /** Origin requests of a node are served first come, first served, as a limiter on the node does. */
   readonly originInOrder?: boolean
+  readonly links?: readonly SiteLinkSpec[]
+  readonly events?: readonly WorldEvent[]
   readonly delayUs?: number
   readonly blockBytes?: number
-  /** Neighbours that each node dials; without it everyone knows everyone. */
-  readonly dials?: number
   readonly limits?: Readonly<Record<string, number>>
   readonly untilMs?: number
 }
@@ -55,6 +69,8 @@ export interface WorldResult {
   readonly controlShare: number
   readonly steps: number
   readonly traceHash: number
+  /** When each node had everything stored, in ms; undefined for those that never had. */
+  readonly completeAtMs: readonly (number | undefined)[]
   /** Peers that were dropped, by the index of the node, with how many others dropped it. */
   readonly dropped: ReadonlyMap<number, number>
 }
@@ -64,8 +80,10 @@ export const ORIGIN_FIRST_BYTE_US = 44_000
 export const ORIGIN_CONNECTION_RATE = 40_000
 /** A run that takes longer has stalled, in virtual ms. */
 const UNTIL_MS = 3_600_000
-/** From a crash to the moment when neighbours notice. */
-const CRASH_NOTICED_US = 200_000
+/** From a crash or a cut to the moment when neighbours notice. */
+const LOSS_NOTICED_US = 200_000
+/** Nodes that join in the same moment see each other after this. */
+const MEET_US = 1000
 
 export class World {
   readonly spec: WorldSpec
@@ -73,28 +91,32 @@ export class World {
   readonly checks: Checks
   readonly limits: Limits
   readonly nodes: readonly SimNode[]
-  readonly delayUs: number
   readonly blockBytes: number
   readonly totalBytes: number
   readonly originTotalLink: ReceivingLink | undefined
+  readonly sites: SiteLinks
   controlBytes = 0
   payloadBytes = 0
   wastedBytes = 0
   steps = 0
   traceHash = 0
   readonly dropped = new Map<number, number>()
+  readonly #byId = new Map<PeerId, SimNode>()
   readonly #random: Prng
+  #unfinished: number
 
   constructor(spec: WorldSpec) {
     this.spec = spec
     this.#random = new Prng(spec.seed)
     this.limits = parseLimits(spec.limits)
-    this.delayUs = spec.delayUs ?? 1000
     this.blockBytes = spec.blockBytes ?? 262_144
     this.totalBytes = spec.chunkBytes.reduce((sum, bytes) => sum + bytes, 0)
     this.checks = new Checks(spec.seed, this.limits)
     this.originTotalLink = spec.originTotal === undefined ? undefined : new ReceivingLink(this.clock, spec.originTotal)
+    this.sites = new SiteLinks(this.clock, spec.delayUs ?? 1000, spec.links ?? [])
     this.nodes = spec.nodes.map((node, index) => new SimNode(this, index, nodeId(index), node))
+    for (const node of this.nodes) this.#byId.set(node.id, node)
+    this.#unfinished = this.nodes.filter((node) => mustFinish(node.spec)).length
   }
 
   run(): WorldResult {
@@ -103,15 +125,21 @@ export class World {
       const { crashAtMs } = node.spec
       if (crashAtMs !== undefined) this.clock.at(crashAtMs * 1000, () => this.#crash(node))
     }
+    for (const event of this.spec.events ?? []) this.clock.at(event.atMs * 1000, () => this.#happen(event))
     const untilUs = (this.spec.untilMs ?? UNTIL_MS) * 1000
-    while (this.#anyUnfinished() && this.clock.now < untilUs && this.clock.advance()) {
+    while (this.#unfinished > 0 && this.clock.now < untilUs && this.clock.advance()) {
       // Each turn runs what is next.
     }
     return this.#result()
   }
 
   find(id: PeerId): SimNode | undefined {
-    return this.nodes.find((node) => node.id === id)
+    return this.#byId.get(id)
+  }
+
+  /** A node has everything stored. */
+  completed(node: SimNode): void {
+    if (mustFinish(node.spec)) this.#unfinished--
   }
 
   /** Folds a number into the hash of everything that the schedulers ordered. */
@@ -122,56 +150,66 @@ export class World {
   /** Sends a message of `bytes` from one node to another over their links. */
   send(from: SimNode, to: SimNode, bytes: number, deliver: () => void): void {
     this.controlBytes += bytes
-    const us = from.up.takeSmall(bytes) + this.delayUs + to.down.takeSmall(bytes)
+    const us = from.up.takeSmall(bytes) + this.sites.takeSmall(from.spec, to.spec, bytes) + to.down.takeSmall(bytes)
     this.clock.after(us, () => {
-      if (from.alive && to.alive && to.isConnected(from)) deliver()
+      if (from.alive && to.alive && to.isConnected(from) && this.sites.isOpen(from.spec, to.spec)) deliver()
     })
   }
 
-  connect(first: SimNode, second: SimNode): void {
-    if (first === second || first.isConnected(second) || !first.alive || !second.alive) return
-    first.connect(second)
-    second.connect(first)
+  /** Connects a node to random others until it has as many neighbours as its scheduler wants. */
+  findPeers(node: SimNode): void {
+    const others = this.nodes.filter((other) => this.#canConnect(node, other))
+    while (node.neighbourCount < this.limits.neighboursWanted && others.length > 0) {
+      const [other] = others.splice(this.#random.below(others.length), 1)
+      if (other === undefined) continue
+      node.connect(other)
+      other.connect(node)
+    }
+  }
+
+  #canConnect(first: SimNode, second: SimNode): boolean {
+    if (first === second || !second.alive || !first.alive || first.isConnected(second)) return false
+    const isReachable = first.spec.reachable !== false || second.spec.reachable !== false
+    return isReachable && this.sites.isOpen(first.spec, second.spec)
   }
 
   #join(node: SimNode): void {
     node.start()
-    const others = this.nodes.filter((other) => other !== node && other.alive)
-    const { dials } = this.spec
-    if (dials === undefined) {
-      for (const other of others) this.connect(node, other)
-      return
-    }
-    // Dialling waits until those that join in the same moment are there.
-    this.clock.after(1000, () => this.dialSome(node, dials))
-  }
-
-  /** Connects a node to `count` random others that it is not connected to. */
-  dialSome(node: SimNode, count: number): void {
-    const others = this.nodes.filter((other) => other !== node && other.alive && !node.isConnected(other))
-    for (let dialled = 0; dialled < count && others.length > 0; dialled++) {
-      const [other] = others.splice(this.#random.below(others.length), 1)
-      if (other !== undefined) this.connect(node, other)
-    }
+    this.clock.after(MEET_US, () => this.findPeers(node))
   }
 
   #crash(node: SimNode): void {
     node.crash()
-    this.clock.after(CRASH_NOTICED_US, () => {
+    this.clock.after(LOSS_NOTICED_US, () => {
       for (const other of this.nodes) if (other.isConnected(node)) other.disconnected(node)
     })
   }
 
-  #anyUnfinished(): boolean {
-    return this.nodes.some((node) => !node.complete && mustFinish(node.spec))
+  #happen(event: WorldEvent): void {
+    switch (event.type) {
+      case 'originRate':
+        for (const node of this.nodes) node.originLink.setRate(Math.min(node.spec.origin, event.rate))
+        break
+      case 'partition':
+        this.#cut(event.sites)
+        break
+      case 'heal':
+        this.sites.heal()
+        break
+    }
   }
 
-  #unfinished(): number[] {
-    return this.nodes.filter((node) => !node.complete && mustFinish(node.spec)).map((node) => node.index)
+  #cut(sites: readonly [string, string]): void {
+    this.sites.cut(sites)
+    for (const node of this.nodes) node.stopFlowsTo((other) => !this.sites.isOpen(node.spec, other.spec))
+    this.clock.after(LOSS_NOTICED_US, () => {
+      for (const node of this.nodes)
+        for (const other of this.nodes) if (!this.sites.isOpen(node.spec, other.spec)) node.disconnected(other)
+    })
   }
 
   #result(): WorldResult {
-    const unfinished = this.#unfinished()
+    const unfinished = this.nodes.filter((node) => !node.complete && mustFinish(node.spec)).map((node) => node.index)
     const originBytes = this.nodes.reduce((sum, node) => sum + node.originLink.sentBytes, 0)
     return {
       seed: this.spec.seed,
@@ -183,6 +221,7 @@ export class World {
       controlShare: this.controlBytes / Math.max(1, this.payloadBytes),
       steps: this.steps,
       traceHash: this.traceHash,
+      completeAtMs: this.nodes.map((node) => (node.complete ? node.completeAtUs / 1000 : undefined)),
       dropped: this.dropped,
     }
   }
