@@ -1,40 +1,35 @@
-// Which chunk to ask a peer for: the rarest that it holds, our own share first among equally rare ones, chance after that.
-// Knows availability and what is wanted; knows neither peers nor requests.
+// Which chunk to ask a peer for: the rarest of a few that it offers, our own share first among equally rare ones, chance
+// after that. Knows availability and what is wanted; knows neither peers nor requests. The rarest of a sample is nearly the
+// rarest of all, keeps nodes from choosing alike, and costs the same however many chunks there are.
 
 import { Bitfield } from '../base/bitfield.ts'
 import type { Prng } from '../base/prng.ts'
 import { IndexBuckets, NO_BUCKET } from './index-buckets.ts'
+import type { PeerOffers } from './peer-offers.ts'
 
-/** Chunks held by this many peers or more count as equally common. */
-const RARITY_LEVELS = 64
-/** How many chunks one pick tries by rarity before it takes any chunk that the peer holds. */
-const PROBES_MAX = 64
+/** How many wanted chunks one pick compares. */
+const SAMPLES = 16
+
+const PICKABLE = 0
 
 export class ChunkPicker {
   readonly #random: Prng
   readonly #availability: Uint16Array
   readonly #wanted: Bitfield
   readonly #share: Bitfield
-  readonly #buckets: IndexBuckets
-  #wantedVersion = 0
-  #pickable = 0
+  readonly #pickable: IndexBuckets
 
   constructor(chunkCount: number, random: Prng) {
     this.#random = random
     this.#availability = new Uint16Array(chunkCount)
     this.#wanted = new Bitfield(chunkCount)
     this.#share = new Bitfield(chunkCount)
-    this.#buckets = new IndexBuckets(chunkCount, RARITY_LEVELS * 2)
-  }
-
-  /** Grows whenever a chunk becomes wanted: a peer that had nothing for us may have something now. */
-  get wantedVersion(): number {
-    return this.#wantedVersion
+    this.#pickable = new IndexBuckets(chunkCount, 1)
   }
 
   /** How many wanted chunks some peer holds. */
   get pickable(): number {
-    return this.#pickable
+    return this.#pickable.count(PICKABLE)
   }
 
   isWanted(chunk: number): boolean {
@@ -52,62 +47,70 @@ export class ChunkPicker {
     this.#place(chunk)
   }
 
-  /** Wanted: not held, and no request for it open. */
-  setWanted(chunk: number, wanted: boolean): void {
+  /** Wanted: not held, and no request for it open. False when nothing changed. */
+  setWanted(chunk: number, wanted: boolean): boolean {
     const changed = wanted ? this.#wanted.add(chunk) : this.#wanted.remove(chunk)
-    if (!changed) return
-    if (wanted) this.#wantedVersion++
-    this.#place(chunk)
+    if (changed) this.#place(chunk)
+    return changed
   }
 
   /** Whether the chunk is in our share of what every receiver should fetch first. */
   setShare(chunk: number, inShare: boolean): void {
-    if (inShare ? this.#share.add(chunk) : this.#share.remove(chunk)) this.#place(chunk)
+    if (inShare) this.#share.add(chunk)
+    else this.#share.remove(chunk)
   }
 
-  /** A wanted chunk that is in `have`, the rarest as far as PROBES_MAX tries find it. */
-  pick(have: Bitfield): number | undefined {
-    let probes = PROBES_MAX
-    for (let bucket = 0; bucket < this.#buckets.bucketCount && probes > 0; bucket++) {
-      const count = this.#buckets.count(bucket)
-      if (count === 0) continue
-      const start = this.#random.below(count)
-      for (let step = 0; step < count && probes > 0; step++, probes--) {
-        const chunk = this.#buckets.at(bucket, (start + step) % count)
-        if (have.has(chunk)) return chunk
-      }
-    }
-    return probes > 0 ? undefined : this.#pickCommon(have)
+  /** The rarest of some wanted chunks among `offers`. Takes out of them what is not wanted. Undefined when nothing is left. */
+  pick(offers: PeerOffers): number | undefined {
+    return this.#best(offers, (chunk) => this.#rank(chunk))
   }
 
   /** The same for a peer whose chunks do not count as available: better one that others hold as well. */
-  pickUncounted(have: Bitfield): number | undefined {
-    return this.pick(have) ?? this.#pickCommon(have)
+  pickUncounted(offers: PeerOffers): number | undefined {
+    return this.#best(offers, (chunk) => (this.availability(chunk) > 0 ? this.#rank(chunk) : Number.MAX_SAFE_INTEGER))
   }
 
-  /** A wanted chunk that some peer holds, among the rarest. */
+  /** A wanted chunk that some peer holds, the rarest of a few. */
   pickAny(): number | undefined {
-    for (let bucket = 0; bucket < this.#buckets.bucketCount; bucket++) {
-      const count = this.#buckets.count(bucket)
-      if (count > 0) return this.#buckets.at(bucket, this.#random.below(count))
+    let best: number | undefined
+    for (let sample = 0; sample < Math.min(SAMPLES, this.pickable); sample++) {
+      const chunk = this.#pickable.at(PICKABLE, this.#random.below(this.pickable))
+      if (best === undefined || this.#rank(chunk) < this.#rank(best)) best = chunk
     }
-    return undefined
+    return best
   }
 
-  #pickCommon(have: Bitfield): number | undefined {
-    if (this.#wanted.size === 0) return undefined
-    return this.#wanted.findCommon(have, this.#random.below(this.#wanted.size))
+  #best(offers: PeerOffers, rankOf: (chunk: number) => number): number | undefined {
+    let best: number | undefined
+    let bestRank = 0
+    let samples = 0
+    let position = offers.size === 0 ? 0 : this.#random.below(offers.size)
+    while (offers.size > 0 && samples < SAMPLES) {
+      position %= offers.size
+      const chunk = offers.at(position)
+      if (!this.#wanted.has(chunk)) {
+        offers.removeAt(position)
+        continue
+      }
+      const rank = rankOf(chunk)
+      if (best === undefined || rank < bestRank) {
+        best = chunk
+        bestRank = rank
+      }
+      samples++
+      // A short list is looked through once.
+      if (samples >= offers.size) break
+      position = offers.size > SAMPLES ? this.#random.below(offers.size) : position + 1
+    }
+    return best
+  }
+
+  #rank(chunk: number): number {
+    return this.availability(chunk) * 2 + (this.#share.has(chunk) ? 0 : 1)
   }
 
   #place(chunk: number): void {
-    const availability = this.availability(chunk)
-    const before = this.#buckets.bucketOf(chunk)
-    let bucket = NO_BUCKET
-    if (availability > 0 && this.#wanted.has(chunk)) {
-      bucket = Math.min(availability, RARITY_LEVELS - 1) * 2 + (this.#share.has(chunk) ? 0 : 1)
-    }
-    if (before === NO_BUCKET && bucket !== NO_BUCKET) this.#pickable++
-    if (before !== NO_BUCKET && bucket === NO_BUCKET) this.#pickable--
-    this.#buckets.move(chunk, bucket)
+    const isPickable = this.#wanted.has(chunk) && this.availability(chunk) > 0
+    this.#pickable.move(chunk, isPickable ? PICKABLE : NO_BUCKET)
   }
 }

@@ -75,9 +75,12 @@ const RANGES = {
   haveRepeatMs: { value: 30_000, min: 0, max: 600_000 },
   haveRepeatMax: { value: 4_096, min: 1, max: 65_536 },
 
-  /** How long words of others are gathered before they are passed on. */
-  claimDelayMs: { value: 5, min: 0, max: 10_000 },
+  /** How long words of others are gathered before they are passed on, and to how many neighbours. */
+  claimDelayMs: { value: 100, min: 0, max: 10_000 },
+  claimFanOut: { value: 6, min: 1, max: 1024 },
   claimBatchMax: { value: 256, min: 1, max: 4096 },
+  /** Words of others that a newcomer is told. */
+  briefingClaimsMax: { value: 4_096, min: 0, max: 65_536 },
   claimHopsMax: { value: 6, min: 0, max: 64 },
   claimTimeToLiveMinMs: { value: 2_000, min: 10, max: 600_000 },
   claimTimeToLiveMaxMs: { value: 60_000, min: 10, max: 3_600_000 },

@@ -182,6 +182,19 @@ export class OriginLeases {
     return [...this.#leases.values()].map((lease) => this.#word(lease.chunk, 'pulling', lease.timeToLiveMs, originRate))
   }
 
+  /** What others said, as far as it counts, `limit` words at most: for a new neighbour that heard none of it. */
+  heard(limit: number, now: number): readonly Claim[] {
+    const found: Claim[] = []
+    for (const [chunk, words] of this.#words)
+      for (const { holder, sequence, state, expiresAt, originRate } of words) {
+        const timeToLiveMs = state === 'held' ? 0 : Math.ceil((expiresAt - now) / 1000)
+        if (timeToLiveMs < 0 || found.length >= limit) continue
+        found.push({ holder, sequence, chunk: chunkIndex(chunk), state, timeToLiveMs, originRate, hops: 0 })
+      }
+    // An older word counts as heard when a much newer one came before it.
+    return found.sort((left, right) => left.sequence - right.sequence)
+  }
+
   /** Of two nodes that pull one chunk: the one with much the better origin rate goes on, else the one that ranks first. */
   yieldsTo(claim: Claim, ourOriginRate: number): boolean {
     const factor = this.#limits.stealRateFactor

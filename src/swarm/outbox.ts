@@ -1,6 +1,7 @@
 // What is to be told to neighbours, gathered for a short time so that many small facts become few messages.
 
 import type { ChunkIndex, PeerId } from '../base/ids.ts'
+import type { Prng } from '../base/prng.ts'
 import type { Action, Claim } from './events.ts'
 import type { Limits } from './limits.ts'
 
@@ -9,14 +10,19 @@ interface Verified {
   readonly at: number
 }
 
+interface Passed {
+  readonly claim: Claim
+  readonly from: PeerId
+}
+
 export class Outbox {
   readonly #limits: Limits
   #haves: ChunkIndex[] = []
   #havesDueAt: number | undefined
   readonly #recent: Verified[] = []
-  /** Words by the neighbour that told us, who need not hear them again; our own under undefined. */
-  readonly #claims = new Map<PeerId | undefined, Claim[]>()
-  #claimsDueAt: number | undefined
+  #ownClaims: Claim[] = []
+  #passed: Passed[] = []
+  #passDueAt: number | undefined
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -36,45 +42,54 @@ export class Outbox {
     return this.#recent.filter((verified) => verified.at >= after).map((verified) => verified.chunk)
   }
 
-  /** A word of our own leaves at once, with whatever else waits. */
-  addOwnClaim(claim: Claim, now: number): void {
-    this.#addClaim(undefined, claim)
-    this.#claimsDueAt = now
+  /** A word of our own leaves at once, to all neighbours. */
+  addOwnClaim(claim: Claim): void {
+    this.#ownClaims.push(claim)
   }
 
-  /** Another node's word, heard from `from`. */
+  /** Another node's word, heard from `from`, goes on to a few neighbours, with others. */
   passClaim(claim: Claim, from: PeerId, now: number): void {
-    this.#addClaim(from, claim)
-    this.#claimsDueAt ??= now + this.#limits.claimDelayMs * 1000
+    this.#passed.push({ claim, from })
+    this.#passDueAt ??= now + this.#limits.claimDelayMs * 1000
   }
 
   nextDeadline(): number | undefined {
-    if (this.#havesDueAt === undefined) return this.#claimsDueAt
-    return Math.min(this.#havesDueAt, this.#claimsDueAt ?? this.#havesDueAt)
+    if (this.#havesDueAt === undefined) return this.#passDueAt
+    return Math.min(this.#havesDueAt, this.#passDueAt ?? this.#havesDueAt)
   }
 
   /** Moves what is due into `actions`. With nobody to tell, it is forgotten. */
-  flush(now: number, peers: () => readonly PeerId[], actions: Action[]): void {
-    if (this.#claimsDueAt !== undefined && now >= this.#claimsDueAt) this.#flushClaims(peers(), actions)
+  flush(now: number, peers: () => readonly PeerId[], random: Prng, actions: Action[]): void {
+    if (this.#ownClaims.length > 0) this.#flushOwnClaims(peers(), actions)
+    if (this.#passDueAt !== undefined && now >= this.#passDueAt) this.#flushPassed(peers(), random, actions)
     if (this.#havesDueAt !== undefined && now >= this.#havesDueAt) this.#flushHaves(peers(), actions)
   }
 
-  #addClaim(from: PeerId | undefined, claim: Claim): void {
-    const list = this.#claims.get(from)
-    if (list === undefined) this.#claims.set(from, [claim])
-    else list.push(claim)
+  #flushOwnClaims(peers: readonly PeerId[], actions: Action[]): void {
+    if (peers.length > 0) this.#tellClaims(this.#ownClaims, peers, actions)
+    this.#ownClaims = []
   }
 
-  #flushClaims(peers: readonly PeerId[], actions: Action[]): void {
-    for (const [from, claims] of this.#claims) {
-      const to = peers.filter((peer) => peer !== from)
-      if (to.length === 0) continue
-      for (let start = 0; start < claims.length; start += this.#limits.claimBatchMax) {
-        actions.push({ type: 'tellClaims', claims: claims.slice(start, start + this.#limits.claimBatchMax), to })
-      }
+  /** Each word reaches nearly every node when everyone passes it on to a few: gossip, of which flooding is the costly end. */
+  #flushPassed(peers: readonly PeerId[], random: Prng, actions: Action[]): void {
+    const rest = [...peers]
+    for (let told = 0; told < this.#limits.claimFanOut && rest.length > 0; told++) {
+      const position = random.below(rest.length)
+      const peer = rest[position]
+      const last = rest.pop()
+      if (last !== undefined && position < rest.length) rest[position] = last
+      if (peer === undefined) continue
+      const claims = this.#passed.filter(({ from }) => from !== peer).map(({ claim }) => claim)
+      if (claims.length > 0) this.#tellClaims(claims, [peer], actions)
     }
-    this.#claims.clear()
-    this.#claimsDueAt = undefined
+    this.#passed = []
+    this.#passDueAt = undefined
+  }
+
+  #tellClaims(claims: readonly Claim[], to: readonly PeerId[], actions: Action[]): void {
+    const { claimBatchMax } = this.#limits
+    for (let start = 0; start < claims.length; start += claimBatchMax)
+      actions.push({ type: 'tellClaims', claims: claims.slice(start, start + claimBatchMax), to })
   }
 
   #flushHaves(peers: readonly PeerId[], actions: Action[]): void {

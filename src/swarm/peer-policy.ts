@@ -20,14 +20,16 @@ export class PeerPolicy {
 
   /** Opens requests, one per neighbour and round, those with fewest open first. */
   fill(): void {
-    const { requests } = this.#state
+    const { requests, touched } = this.#state
     const openMax = this.#openMax()
-    let askable = requests.peerCount < openMax ? this.#askable() : []
+    if (requests.peerCount >= openMax) return
+    let askable = this.#askable()
     for (let depth = 1; askable.length > 0; depth++) {
       const next: Peer[] = []
       for (const peer of askable) {
         if (requests.peerCount >= openMax) return
         if (peer.open >= depth || this.#ask(peer)) next.push(peer)
+        else touched.delete(peer)
       }
       askable = next
     }
@@ -51,10 +53,11 @@ export class PeerPolicy {
 
   /** Neighbours that may have something for us and may be asked, beginning with a random one. */
   #askable(): Peer[] {
-    const { peers, picker, random } = this.#state
+    const { random, touched } = this.#state
     const found: Peer[] = []
-    for (const peer of peers.all()) {
-      if (peer.nothingAt !== picker.wantedVersion && this.#mayAsk(peer)) found.push(peer)
+    for (const peer of touched) {
+      if (peer.offers.size > 0 && this.#mayAsk(peer)) found.push(peer)
+      else touched.delete(peer)
     }
     const start = found.length === 0 ? 0 : random.below(found.length)
     return [...found.slice(start), ...found.slice(0, start)]
@@ -69,12 +72,8 @@ export class PeerPolicy {
   #ask(peer: Peer): boolean {
     const { picker, requests } = this.#state
     if (!this.#mayAsk(peer)) return false
-    const chunk = peer.counted ? picker.pick(peer.have) : picker.pickUncounted(peer.have)
-    if (chunk === undefined) {
-      peer.nothingAt = picker.wantedVersion
-      return false
-    }
-    if (!requests.hasRoom(this.#state.bytesOf(chunk))) return false
+    const chunk = peer.counted ? picker.pick(peer.offers) : picker.pickUncounted(peer.offers)
+    if (chunk === undefined || !requests.hasRoom(this.#state.bytesOf(chunk))) return false
     this.#state.openRequest(chunk, peer)
     return true
   }

@@ -5,11 +5,14 @@ import { Bitfield } from '../base/bitfield.ts'
 import type { PeerId } from '../base/ids.ts'
 import type { DropReason, PeerProgress } from './events.ts'
 import type { Limits } from './limits.ts'
+import { PeerOffers } from './peer-offers.ts'
 import { RateMeter } from './rate-meter.ts'
 
 export interface Peer {
   readonly id: PeerId
   readonly have: Bitfield
+  /** Of that, what we want. */
+  readonly offers: PeerOffers
   readonly readsOrigin: boolean
   readonly rate: RateMeter
   progress: PeerProgress
@@ -28,14 +31,13 @@ export interface Peer {
   lyingStrikes: number
   /** Refusals since we last served it. */
   refusals: number
-  /** The picker's wantedVersion when the peer had nothing for us, or -1. */
-  nothingAt: number
 }
 
 export class PeerTable {
   readonly #limits: Limits
   readonly #peers = new Map<PeerId, Peer>()
   readonly #banned = new Map<PeerId, DropReason>()
+  #nextReturn = Number.POSITIVE_INFINITY
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -67,6 +69,7 @@ export class PeerTable {
     const peer: Peer = {
       id,
       have: have.size === chunkCount ? have.copy() : new Bitfield(chunkCount),
+      offers: new PeerOffers(chunkCount),
       readsOrigin,
       rate: new RateMeter(),
       progress: 'partial',
@@ -82,7 +85,6 @@ export class PeerTable {
       corruptStrikes: 0,
       lyingStrikes: 0,
       refusals: 0,
-      nothingAt: -1,
     }
     this.#peers.set(id, peer)
     return peer
@@ -117,12 +119,14 @@ export class PeerTable {
   backOff(peer: Peer, now: number): void {
     peer.busyMs = Math.min(this.#limits.busyBackoffMaxMs, Math.max(this.#limits.busyBackoffMinMs, peer.busyMs * 2))
     peer.busyUntil = now + peer.busyMs * 1000
+    this.#nextReturn = Math.min(this.#nextReturn, peer.busyUntil)
   }
 
   /** The peer stalled or crawls: it is not asked for a while, twice as long each time in a row. */
   suspend(peer: Peer, now: number): void {
     peer.suspendMs = Math.min(this.#limits.suspendMaxMs, Math.max(this.#limits.suspendMinMs, peer.suspendMs * 2))
     peer.suspendedUntil = now + peer.suspendMs * 1000
+    this.#nextReturn = Math.min(this.#nextReturn, peer.suspendedUntil)
   }
 
   /** The peer delivered a chunk. */
@@ -143,14 +147,13 @@ export class PeerTable {
     return rates[rates.length >>> 1] ?? 0
   }
 
-  /** When the next peer may be asked again, or undefined. */
-  nextReturn(now: number): number | undefined {
-    let next: number | undefined
-    for (const peer of this.#peers.values()) {
-      const at = Math.max(peer.busyUntil, peer.suspendedUntil)
-      if (at > now && (next === undefined || at < next)) next = at
-    }
-    return next
+  /** When a peer may be asked again that may not now; Infinity when there is none. Not before that, and seldom sooner. */
+  nextReturn(now: number): number {
+    if (this.#nextReturn > now) return this.#nextReturn
+    this.#nextReturn = Number.POSITIVE_INFINITY
+    for (const { busyUntil, suspendedUntil } of this.#peers.values())
+      for (const at of [busyUntil, suspendedUntil]) if (at > now) this.#nextReturn = Math.min(this.#nextReturn, at)
+    return this.#nextReturn
   }
 
   /** How many requests the peer may have open, from what it delivers in peerQueueMs. */

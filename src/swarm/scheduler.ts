@@ -4,6 +4,7 @@
 
 import { invariant, unreachable } from '../base/errors.ts'
 import { type ChunkIndex, chunkIndex, type Micros, micros, type PeerId } from '../base/ids.ts'
+import { hashText, mix32 } from '../base/prng.ts'
 import { ClaimPolicy } from './claim-policy.ts'
 import type { Action, Event, FailReason, PeerProgress, SwarmStatus } from './events.ts'
 import { OriginPolicyDecider } from './origin-policy.ts'
@@ -14,6 +15,9 @@ import { type SchedulerInit, SwarmState } from './swarm-state.ts'
 import { UploadPolicy } from './upload-policy.ts'
 
 type EventOf<Type extends Event['type']> = Extract<Event, { readonly type: Type }>
+
+/** One neighbour in so many tells a newcomer what it heard of others. */
+const BRIEFING_PART = 8
 
 export class Scheduler {
   readonly #state: SwarmState
@@ -44,11 +48,11 @@ export class Scheduler {
     state.actions = []
     this.#apply(event)
     if (now >= this.#tickAt) this.#tick()
-    if (this.#deadline !== null && now >= this.#deadline) state.dirty = true
+    if (this.#deadline !== null && now >= this.#deadline) this.#touchAll()
     if (state.dirty && !state.stopping) this.#fill()
     this.#findPeers()
     this.#finish()
-    state.outbox.flush(now, () => state.peers.ids(), state.actions)
+    state.outbox.flush(now, () => state.peers.ids(), state.random, state.actions)
     this.#deadline = this.#nextDeadline()
     return state.actions
   }
@@ -147,26 +151,35 @@ export class Scheduler {
     }
     const peer = state.peers.add(event.peer, event.have, state.chunkCount, event.readsOrigin, state.now)
     state.setCounted(peer, true)
+    state.offerAll(peer)
     if (peer.have.complete) peer.progress = 'done'
     else {
       state.fetchShare.add(peer.id)
       if (peer.readsOrigin) state.originShare.add(peer.id)
     }
     state.countStrangers()
-    this.#greet(peer.id)
+    this.#greet(peer)
     for (const request of [...state.requests.all()])
-      if (peer.have.has(request.chunk)) this.#state.leaveOriginFor(request)
+      if (peer.have.has(request.chunk)) this.#state.leaveOrigin(request.chunk)
   }
 
   /** Tells a new neighbour what our bitfield may not say yet. */
-  #greet(peer: PeerId): void {
-    const { actions, leases, outbox, originRate, now } = this.#state
-    const to = [peer]
+  #greet(peer: Peer): void {
+    const { actions, leases, limits, outbox, originRate, peers, now } = this.#state
+    const to = [peer.id]
     const chunks = outbox.recentHaves(now)
     if (chunks.length > 0) actions.push({ type: 'tellHave', chunks, to })
-    const claims = leases.current(originRate.rate(now))
-    if (claims.length > 0) actions.push({ type: 'tellClaims', claims, to })
+    const claims = [...leases.current(originRate.rate(now))]
+    if (peer.have.count === 0 && peers.count >= limits.neighboursWanted && this.#isBriefedByUs(peer.id))
+      claims.push(...leases.heard(limits.briefingClaimsMax, now))
+    for (let start = 0; start < claims.length; start += limits.claimBatchMax)
+      actions.push({ type: 'tellClaims', claims: claims.slice(start, start + limits.claimBatchMax), to })
     if (this.#progress() !== 'partial') actions.push({ type: 'tellStatus', progress: this.#progress(), to })
+  }
+
+  /** A few of a newcomer's neighbours tell it what others said before; which ones, chance decides without a word. */
+  #isBriefedByUs(newcomer: PeerId): boolean {
+    return mix32(hashText(this.#state.self), hashText(newcomer)) % BRIEFING_PART === 0
   }
 
   #peerHas(event: EventOf<'peerHas'>): void {
@@ -306,7 +319,12 @@ export class Scheduler {
     }
     this.#peerPolicy.watch()
     this.#originPolicy.watch()
-    state.dirty = true
+    this.#touchAll()
+  }
+
+  #touchAll(): void {
+    for (const peer of this.#state.peers.all()) this.#state.touch(peer)
+    this.#state.dirty = true
   }
 
   #fill(): void {
@@ -347,13 +365,11 @@ export class Scheduler {
 
   #nextDeadline(): number | null {
     const { now, outbox, peers, originBlockedUntil } = this.#state
-    const times: (number | undefined)[] = [outbox.nextDeadline()]
+    let next = outbox.nextDeadline() ?? Number.POSITIVE_INFINITY
     if (this.#wantsPeers()) {
-      times.push(this.#findPeersAt, this.#tickAt, peers.nextReturn(now))
-      if (originBlockedUntil > now) times.push(originBlockedUntil)
+      next = Math.min(next, this.#findPeersAt, this.#tickAt, peers.nextReturn(now))
+      if (originBlockedUntil > now) next = Math.min(next, originBlockedUntil)
     }
-    let next: number | null = null
-    for (const at of times) if (at !== undefined && (next === null || at < next)) next = at
-    return next
+    return next === Number.POSITIVE_INFINITY ? null : next
   }
 }

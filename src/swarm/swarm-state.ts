@@ -66,6 +66,8 @@ export class SwarmState {
   stopping = false
   /** Whether something happened that may allow a new request. */
   dirty = true
+  /** Peers that may be asked for more, as far as we know. */
+  readonly touched = new Set<Peer>()
   actions: Action[] = []
   readonly #originCorrupt = new Map<number, number>()
 
@@ -120,9 +122,11 @@ export class SwarmState {
   }
 
   setWanted(chunk: number, wanted: boolean): void {
-    this.picker.setWanted(chunk, wanted)
+    const changed = this.picker.setWanted(chunk, wanted)
     this.placeOrigin(chunk)
-    if (wanted) this.dirty = true
+    if (!wanted || !changed) return
+    for (const peer of this.peers.all()) if (peer.have.has(chunk)) this.#offer(peer, chunk)
+    this.dirty = true
   }
 
   placeOrigin(chunk: number): void {
@@ -133,20 +137,25 @@ export class SwarmState {
   /** The peer holds one more chunk. */
   addHave(peer: Peer, chunk: number): void {
     if (!peer.have.add(chunk)) return
-    peer.nothingAt = -1
     if (peer.counted) this.#changeAvailability(chunk, 1)
-    this.dirty = true
+    if (this.picker.isWanted(chunk)) this.#offer(peer, chunk)
   }
 
   /** The peer says that it holds a chunk, or said so by having read it from the origin. */
   peerHolds(peer: Peer, chunk: number): void {
     this.addHave(peer, chunk)
-    for (const request of this.requests.of(chunk)) this.leaveOriginFor(request)
+    this.leaveOrigin(chunk)
   }
 
-  /** A peer turned out to hold a chunk of which the origin has hardly sent us anything yet. */
-  leaveOriginFor(request: Request): void {
-    if (request.peer === null && request.received * 4 < request.bytes) this.cancelRequest(request)
+  /** Another node turned out to hold a chunk: the origin is left unless it has sent us much of it. */
+  leaveOrigin(chunk: number): void {
+    for (const request of this.requests.of(chunk))
+      if (request.peer === null && request.received * 4 < request.bytes) this.cancelRequest(request)
+  }
+
+  /** What a new peer holds already. */
+  offerAll(peer: Peer): void {
+    for (const chunk of peer.have) if (this.picker.isWanted(chunk)) this.#offer(peer, chunk)
   }
 
   /** A peer spoke of chunks that do not exist or that it does not have. One that leaves may no longer have them. */
@@ -166,7 +175,7 @@ export class SwarmState {
     if (peer.counted === counted) return
     peer.counted = counted
     for (const chunk of peer.have) this.#changeAvailability(chunk, counted ? 1 : -1)
-    this.dirty = true
+    this.touch(peer)
   }
 
   openRequest(chunk: number, peer: Peer | null): void {
@@ -194,6 +203,12 @@ export class SwarmState {
     this.dirty = true
   }
 
+  /** Something changed that may allow a request to the peer. */
+  touch(peer: Peer): void {
+    this.touched.add(peer)
+    this.dirty = true
+  }
+
   /** How long one more chunk takes from the origin behind those that are open, in ms; 0 when unknown. */
   expectedOriginMs(): number {
     const rate = this.originRate.rate(this.now)
@@ -202,7 +217,7 @@ export class SwarmState {
   }
 
   tell(claim: Claim | undefined): void {
-    if (claim !== undefined) this.outbox.addOwnClaim(claim, this.now)
+    if (claim !== undefined) this.outbox.addOwnClaim(claim)
   }
 
   /** The origin refused or broke: it is left alone for a while, twice as long each time in a row. */
@@ -238,6 +253,7 @@ export class SwarmState {
     for (const request of [...this.requests.all()]) if (request.peer === peer) this.cancelRequest(request)
     this.setCounted(peer, false)
     this.peers.remove(peer.id)
+    this.touched.delete(peer)
     this.uploads.clear(peer.id)
     this.fetchShare.remove(peer.id)
     this.originShare.remove(peer.id)
@@ -255,6 +271,11 @@ export class SwarmState {
     this.leases.setStrangers((holder) => this.peers.find(holder) !== undefined)
   }
 
+  #offer(peer: Peer, chunk: number): void {
+    peer.offers.add(chunk)
+    this.touch(peer)
+  }
+
   #changeAvailability(chunk: number, by: 1 | -1): void {
     this.picker.changeAvailability(chunk, by)
     this.placeOrigin(chunk)
@@ -262,7 +283,10 @@ export class SwarmState {
 
   #leftSource(request: Request): void {
     if (request.peer === null) this.originRate.stop(this.now)
-    else this.peersRate.stop(this.now)
+    else {
+      this.peersRate.stop(this.now)
+      this.touch(request.peer)
+    }
     const { chunk } = request
     if (request.peer === null && !this.held.has(chunk)) this.tell(this.leases.end(chunk, 'dropped'))
     if (!this.held.has(chunk) && this.requests.of(chunk).length === 0) this.setWanted(chunk, true)
