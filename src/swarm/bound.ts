@@ -156,7 +156,34 @@ function brokenTotal(
   if (bytes > originTotal + fromSources || bytes > passedOn + rest + fromSources) return 'origin'
   const copies = Math.min(originTotal, (input.copiesMax ?? Number.POSITIVE_INFINITY) * bytes)
   if (wanted > Math.min(fromOrigin, copies) + uplinks) return 'uplinks'
+  for (const node of input.nodes)
+    if ((node.joinAtMs ?? 0) > 0 && wanted > mostReceived(bytes, input, node.joinAtMs ?? 0, at)) return 'uplinks'
   return areSitesShort(bytes, input, at, copies) ? 'sites' : undefined
+}
+
+/**
+ * What all nodes together can have received until `at`, seen from an earlier time `split`: those that were there before it
+ * held no more than what origin and sources had put in by then, however fast their links are.
+ */
+function mostReceived(bytes: number, input: BoundInput, split: number, at: number): number {
+  if (split >= at) return Number.POSITIVE_INFINITY
+  const changes = input.originChanges ?? []
+  const sourceUp = input.sourceUp ?? 0
+  const totalRate = input.originTotal ?? Number.POSITIVE_INFINITY
+  let present = 0
+  let readBefore = 0
+  let readAfter = 0
+  let uplinks = sourceUp * (at - split)
+  for (const node of input.nodes) {
+    const before = readUntil(split, node, changes)
+    if ((node.joinAtMs ?? 0) < split) present++
+    readBefore += before
+    readAfter += readUntil(at, node, changes) - before
+    uplinks += carried(node.up, at, node) - carried(node.up, split, node)
+  }
+  const putIn = Math.min(bytes, Math.min(readBefore, totalRate * split) + sourceUp * split)
+  const copiesLeft = Math.max(0, (input.copiesMax ?? Number.POSITIVE_INFINITY) * bytes - putIn)
+  return present * putIn + Math.min(readAfter, totalRate * (at - split), copiesLeft) + uplinks
 }
 
 /** What a site's inbound link does not carry, its own nodes must read from the origin; no more copies than allowed. */

@@ -26,7 +26,7 @@ const RANGES = {
   /** Bytes asked of one peer: what it delivers in this time, and one chunk. */
   peerQueueMs: { value: 500, min: 10, max: 60_000 },
   /** Bytes asked of all peers: what arrives in this time, and requestsTotalMin chunks. */
-  totalQueueMs: { value: 1_000, min: 10, max: 60_000 },
+  totalQueueMs: { value: 200, min: 10, max: 60_000 },
   requestsTotalMin: { value: 8, min: 1, max: 256 },
 
   /** While the origin's rate is not known. */
@@ -62,8 +62,10 @@ const RANGES = {
   /** Doubled requests are made only when at most this many chunks are missing. */
   endgameChunksMax: { value: 20, min: 0, max: 1000 },
 
-  uploadSlots: { value: 10, min: 1, max: 256 },
+  uploadSlots: { value: 24, min: 1, max: 256 },
   uploadSlotsPerPeer: { value: 2, min: 1, max: 64 },
+  /** The same for one that has less than the others. */
+  uploadSlotsPerLatePeer: { value: 4, min: 1, max: 64 },
   uploadQueueMax: { value: 256, min: 1, max: 65_536 },
   uploadQueuePerPeerMax: { value: 16, min: 1, max: 256 },
   /** Asks refused in a row before the peer counts as flooding. */

@@ -55,6 +55,18 @@ export class PeerTable {
     return this.#peers.get(id)
   }
 
+  /** How many chunks a neighbour holds on the mean; done ones and sources do not count. */
+  meanHeld(): number {
+    let held = 0
+    let count = 0
+    for (const peer of this.#peers.values()) {
+      if (peer.progress !== 'partial') continue
+      held += peer.have.count
+      count++
+    }
+    return count === 0 ? 0 : held / count
+  }
+
   /** In the order in which they came. */
   all(): IterableIterator<Peer> {
     return this.#peers.values()

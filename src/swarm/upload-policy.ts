@@ -7,12 +7,8 @@ import type { Peer } from './peer-table.ts'
 import type { SwarmState } from './swarm-state.ts'
 import type { Ask } from './upload-slots.ts'
 
-/**
- * Peers within one step of progress take turns; those a step behind go first, so that all end together. Finer steps make
- * every node serve the same few at once, whose downlinks then hold up the uplinks: with 16 nodes at origin 1, uplink 6,
- * downlink 7, steps of 1/16 took 1.15 times the bound, of 1/32 1.22, of 1/64 1.31, and none at all 1.17.
- */
-const PROGRESS_STEPS = 16
+/** A peer is later by one for each such part of all chunks that it has less than our neighbours on the mean; see startNext. */
+const LATE_PART = 64
 
 export class UploadPolicy {
   readonly #state: SwarmState
@@ -59,9 +55,12 @@ export class UploadPolicy {
 
   #serve(): void {
     const { uploads, actions, peers, chunkCount } = this.#state
-    const progress = (id: PeerId): number =>
-      Math.floor(((peers.find(id)?.have.count ?? 0) * PROGRESS_STEPS) / Math.max(1, chunkCount))
-    for (let ask = uploads.startNext(progress); ask !== undefined; ask = uploads.startNext(progress)) {
+    const meanHeld = peers.meanHeld()
+    const lateness = (id: PeerId): number => {
+      const missing = meanHeld - (peers.find(id)?.have.count ?? meanHeld)
+      return Math.floor((missing * LATE_PART) / Math.max(1, chunkCount))
+    }
+    for (let ask = uploads.startNext(lateness); ask !== undefined; ask = uploads.startNext(lateness)) {
       actions.push({ type: 'serveChunk', ask: ask.id, chunk: ask.chunk, peer: ask.peer })
     }
   }

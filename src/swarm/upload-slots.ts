@@ -48,19 +48,22 @@ export class UploadSlots {
   }
 
   /**
-   * waiting -> serving, for the ask whose turn it is, if a slot is free. The peer for which
-   * `progress` is least goes first; among equals the one whose last turn is longest ago.
+   * waiting -> serving, for the ask whose turn it is, if a slot is free. Peers that are later than others, by `lateness`
+   * from 0 on, go first; then those that are served least at present, so that the slots lead to as many downlinks as
+   * there are; among equals the one whose last turn is longest ago.
    */
-  startNext(progress: (peer: PeerId) => number): Ask | undefined {
+  startNext(lateness: (peer: PeerId) => number): Ask | undefined {
     if (this.#serving.size >= this.#limits.uploadSlots || this.#waiting === 0) return undefined
     let chosen: Client | undefined
-    let least = 0
+    let chosenLate = 0
     for (const [peer, client] of this.#clients) {
-      if (client.waiting.length === 0 || client.serving >= this.#limits.uploadSlotsPerPeer) continue
-      const count = progress(peer)
-      if (chosen !== undefined && (count > least || (count === least && client.lastTurn >= chosen.lastTurn))) continue
+      if (client.waiting.length === 0) continue
+      const late = lateness(peer)
+      const { uploadSlotsPerPeer, uploadSlotsPerLatePeer } = this.#limits
+      if (client.serving >= (late > 0 ? uploadSlotsPerLatePeer : late < -1 ? 1 : uploadSlotsPerPeer)) continue
+      if (chosen !== undefined && !comesBefore(client, late, chosen, chosenLate)) continue
       chosen = client
-      least = count
+      chosenLate = late
     }
     const ask = chosen?.waiting.shift()
     if (chosen === undefined || ask === undefined) return undefined
@@ -124,4 +127,10 @@ export class UploadSlots {
   #forgetIdle(peer: PeerId, client: Client): void {
     if (client.serving === 0 && client.waiting.length === 0) this.#clients.delete(peer)
   }
+}
+
+function comesBefore(first: Client, firstLate: number, second: Client, secondLate: number): boolean {
+  if (firstLate !== secondLate) return firstLate > secondLate
+  if (first.serving !== second.serving) return first.serving < second.serving
+  return first.lastTurn < second.lastTurn
 }

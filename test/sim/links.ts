@@ -89,6 +89,15 @@ export class SendingLink {
     return this.#rate
   }
 
+  /** For tests of the simulation itself: how many flows there are, and whether a block is being sent. */
+  get flowCount(): number {
+    return this.#flows.length + (this.#busy ? 1 : 0)
+  }
+
+  get isBusy(): boolean {
+    return this.#busy
+  }
+
   setRate(rate: number): void {
     this.#rate = rate
     this.#kick()
