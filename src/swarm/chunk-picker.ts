@@ -10,7 +10,13 @@ import type { PeerOffers } from './peer-offers.ts'
 /** How many wanted chunks one pick compares. */
 const SAMPLES = 16
 
-const PICKABLE = 0
+/** Of chunks in our share that one peer alone holds, how many are tried: a source has them all, another peer few. */
+const PROBES = 6
+
+/** Wanted chunks that one peer alone holds, in our share or not, and those that several hold. */
+const LONE_OWN = 0
+const LONE_OTHER = 1
+const COMMON = 2
 
 export class ChunkPicker {
   readonly #random: Prng
@@ -24,12 +30,12 @@ export class ChunkPicker {
     this.#availability = new Uint16Array(chunkCount)
     this.#wanted = new Bitfield(chunkCount)
     this.#share = new Bitfield(chunkCount)
-    this.#pickable = new IndexBuckets(chunkCount, 1)
+    this.#pickable = new IndexBuckets(chunkCount, COMMON + 1)
   }
 
   /** How many wanted chunks some peer holds. */
   get pickable(): number {
-    return this.#pickable.count(PICKABLE)
+    return this.#pickable.count(LONE_OWN) + this.#pickable.count(LONE_OTHER) + this.#pickable.count(COMMON)
   }
 
   isWanted(chunk: number): boolean {
@@ -56,12 +62,36 @@ export class ChunkPicker {
 
   /** Whether the chunk is in our share of what every receiver should fetch first. */
   setShare(chunk: number, inShare: boolean): void {
-    if (inShare) this.#share.add(chunk)
-    else this.#share.remove(chunk)
+    if (inShare ? this.#share.add(chunk) : this.#share.remove(chunk)) this.#place(chunk)
   }
 
-  /** The rarest of some wanted chunks among `offers`. Takes out of them what is not wanted. Undefined when nothing is left. */
-  pick(offers: PeerOffers): number | undefined {
+  /** How many wanted chunks one peer alone holds. */
+  get lone(): number {
+    return this.#pickable.count(LONE_OWN) + this.#pickable.count(LONE_OTHER)
+  }
+
+  /**
+   * Of a peer that holds everything: a wanted chunk that nobody else holds. With `own` only one in our share, so that such a
+   * source gives out each chunk once before any twice.
+   */
+  pickLone(own: boolean): number | undefined {
+    for (const bucket of own ? [LONE_OWN] : [LONE_OWN, LONE_OTHER]) {
+      const count = this.#pickable.count(bucket)
+      if (count > 0) return this.#pickable.at(bucket, this.#random.below(count))
+    }
+    return undefined
+  }
+
+  /**
+   * A wanted chunk that the peer alone holds and that is in our share, or else the rarest of some among its `offers`, out of
+   * which what is not wanted is taken. Undefined when nothing is left.
+   */
+  pick(have: Bitfield, offers: PeerOffers): number | undefined {
+    const count = this.#pickable.count(LONE_OWN)
+    for (let probe = 0; probe < Math.min(PROBES, count); probe++) {
+      const chunk = this.#pickable.at(LONE_OWN, this.#random.below(count))
+      if (have.has(chunk)) return chunk
+    }
     return this.#best(offers, (chunk) => this.#rank(chunk))
   }
 
@@ -72,12 +102,16 @@ export class ChunkPicker {
 
   /** A wanted chunk that some peer holds, the rarest of a few. */
   pickAny(): number | undefined {
-    let best: number | undefined
-    for (let sample = 0; sample < Math.min(SAMPLES, this.pickable); sample++) {
-      const chunk = this.#pickable.at(PICKABLE, this.#random.below(this.pickable))
-      if (best === undefined || this.#rank(chunk) < this.#rank(best)) best = chunk
+    for (const bucket of [LONE_OWN, LONE_OTHER, COMMON]) {
+      const count = this.#pickable.count(bucket)
+      let best: number | undefined
+      for (let sample = 0; sample < Math.min(SAMPLES, count); sample++) {
+        const chunk = this.#pickable.at(bucket, this.#random.below(count))
+        if (best === undefined || this.#rank(chunk) < this.#rank(best)) best = chunk
+      }
+      if (best !== undefined) return best
     }
-    return best
+    return undefined
   }
 
   #best(offers: PeerOffers, rankOf: (chunk: number) => number): number | undefined {
@@ -110,7 +144,13 @@ export class ChunkPicker {
   }
 
   #place(chunk: number): void {
-    const isPickable = this.#wanted.has(chunk) && this.availability(chunk) > 0
-    this.#pickable.move(chunk, isPickable ? PICKABLE : NO_BUCKET)
+    this.#pickable.move(chunk, this.#bucketOf(chunk))
+  }
+
+  #bucketOf(chunk: number): number {
+    const availability = this.availability(chunk)
+    if (availability === 0 || !this.#wanted.has(chunk)) return NO_BUCKET
+    if (availability > 1) return COMMON
+    return this.#share.has(chunk) ? LONE_OWN : LONE_OTHER
   }
 }

@@ -70,12 +70,20 @@ export class PeerPolicy {
 
   /** Asks for one chunk. False when this neighbour cannot be asked for more now. */
   #ask(peer: Peer): boolean {
-    const { picker, requests } = this.#state
+    const { requests } = this.#state
     if (!this.#mayAsk(peer)) return false
-    const chunk = peer.counted ? picker.pick(peer.offers) : picker.pickUncounted(peer.offers)
+    const chunk = this.#pick(peer)
     if (chunk === undefined || !requests.hasRoom(this.#state.bytesOf(chunk))) return false
     this.#state.openRequest(chunk, peer)
     return true
+  }
+
+  #pick(peer: Peer): number | undefined {
+    const { picker } = this.#state
+    if (!peer.counted) return picker.pickUncounted(peer.offers)
+    // What others hold too is left to them while the only one that holds everything has more to give.
+    if (peer.have.complete && picker.lone > 0) return picker.pickLone(peer.open > 0)
+    return picker.pick(peer.have, peer.offers)
   }
 
   /** Endgame: an idle neighbour is asked for a chunk that is slow to come from elsewhere. */
