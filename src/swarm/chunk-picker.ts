@@ -65,23 +65,6 @@ export class ChunkPicker {
     if (inShare ? this.#share.add(chunk) : this.#share.remove(chunk)) this.#place(chunk)
   }
 
-  /** How many wanted chunks one peer alone holds. */
-  get lone(): number {
-    return this.#pickable.count(LONE_OWN) + this.#pickable.count(LONE_OTHER)
-  }
-
-  /**
-   * Of a peer that holds everything: a wanted chunk that nobody else holds. With `own` only one in our share, so that such a
-   * source gives out each chunk once before any twice.
-   */
-  pickLone(own: boolean): number | undefined {
-    for (const bucket of own ? [LONE_OWN] : [LONE_OWN, LONE_OTHER]) {
-      const count = this.#pickable.count(bucket)
-      if (count > 0) return this.#pickable.at(bucket, this.#random.below(count))
-    }
-    return undefined
-  }
-
   /**
    * A wanted chunk that the peer alone holds and that is in our share, or else the rarest of some among its `offers`, out of
    * which what is not wanted is taken. Undefined when nothing is left.

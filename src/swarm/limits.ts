@@ -71,6 +71,13 @@ const RANGES = {
   /** Asks refused in a row before the peer counts as flooding. */
   refusalsMax: { value: 1_024, min: 1, max: 1_000_000 },
 
+  /** Chunks that a source shows to neighbours before they have left, to all together and to each. */
+  injectionWindow: { value: 128, min: 1, max: 65_536 },
+  injectionPerPeerMin: { value: 4, min: 1, max: 1024 },
+  injectionPerPeerMax: { value: 16, min: 1, max: 1024 },
+  /** What a neighbour was shown and did not get in this time is shown to others. */
+  injectionPatienceMs: { value: 10_000, min: 100, max: 600_000 },
+
   haveDelayMs: { value: 20, min: 0, max: 10_000 },
   haveBatchMax: { value: 32, min: 1, max: 4096 },
   /** A new neighbour is told again what was verified in this time: our bitfield may have been made before it. */

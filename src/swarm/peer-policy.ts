@@ -81,8 +81,6 @@ export class PeerPolicy {
   #pick(peer: Peer): number | undefined {
     const { picker } = this.#state
     if (!peer.counted) return picker.pickUncounted(peer.offers)
-    // What others hold too is left to them while the only one that holds everything has more to give.
-    if (peer.have.complete && picker.lone > 0) return picker.pickLone(peer.open > 0)
     return picker.pick(peer.have, peer.offers)
   }
 

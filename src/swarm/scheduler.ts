@@ -2,11 +2,13 @@
 // constructor arguments and events give the same actions, byte for byte. It takes events in and calls the policies that
 // decide whom to ask; time limits leave only by nextDeadline().
 
+import type { Bitfield } from '../base/bitfield.ts'
 import { invariant, unreachable } from '../base/errors.ts'
 import { type ChunkIndex, chunkIndex, type Micros, micros, type PeerId } from '../base/ids.ts'
 import { hashText, mix32 } from '../base/prng.ts'
 import { ClaimPolicy } from './claim-policy.ts'
 import type { Action, Event, FailReason, PeerProgress, SwarmStatus } from './events.ts'
+import { InjectionPolicy } from './injection-policy.ts'
 import { OriginPolicyDecider } from './origin-policy.ts'
 import { PeerPolicy } from './peer-policy.ts'
 import type { Peer } from './peer-table.ts'
@@ -25,6 +27,7 @@ export class Scheduler {
   readonly #peerPolicy: PeerPolicy
   readonly #uploadPolicy: UploadPolicy
   readonly #claimPolicy: ClaimPolicy
+  readonly #injection: InjectionPolicy
   /** 0 until the first step: the shell begins with a wake. */
   #deadline: number | null = 0
   #tickAt = 0
@@ -38,6 +41,7 @@ export class Scheduler {
     this.#peerPolicy = new PeerPolicy(this.#state)
     this.#uploadPolicy = new UploadPolicy(this.#state)
     this.#claimPolicy = new ClaimPolicy(this.#state)
+    this.#injection = new InjectionPolicy(this.#state)
   }
 
   /** Applies one event. Returns what the shell must do, in this order. `now` never goes back. Never throws for what a peer did. */
@@ -60,6 +64,11 @@ export class Scheduler {
   /** When a `wake` is due, or null: nothing will happen without another event. Changes with every step. */
   nextDeadline(): Micros | null {
     return this.#deadline === null ? null : micros(this.#deadline)
+  }
+
+  /** What a new neighbour may be told that we hold; more follows by `tellHave`. Borrowed until the next step. */
+  advertised(): Bitfield {
+    return this.#injection.advertised()
   }
 
   /** Figures for people. Nothing in here decides by them. Costs one pass over the chunks that the origin lacks. */
@@ -126,7 +135,7 @@ export class Scheduler {
         this.#state.uploads.cancel(event.ask)
         break
       case 'chunkServed':
-        this.#uploadPolicy.served(event.ask, event.outcome)
+        this.#chunkServed(event)
         break
       case 'originChanged':
         this.#state.setOriginReadable(event.readable)
@@ -159,8 +168,14 @@ export class Scheduler {
     }
     state.countStrangers()
     this.#greet(peer)
+    this.#injection.peerUp(peer)
     for (const request of [...state.requests.all()])
       if (peer.have.has(request.chunk)) this.#state.leaveOrigin(request.chunk)
+  }
+
+  #chunkServed(event: EventOf<'chunkServed'>): void {
+    const ask = this.#uploadPolicy.served(event.ask, event.outcome)
+    if (ask !== undefined) this.#injection.served(ask.peer, ask.chunk, event.outcome === 'sent')
   }
 
   /** Tells a new neighbour what our bitfield may not say yet. */
@@ -201,14 +216,19 @@ export class Scheduler {
     if (event.progress === 'partial') return
     state.fetchShare.remove(peer.id)
     state.originShare.remove(peer.id)
-    if (event.progress === 'leaving') state.setCounted(peer, false)
-    else for (let chunk = 0; chunk < state.chunkCount; chunk++) state.addHave(peer, chunk)
+    if (event.progress === 'leaving') {
+      state.setCounted(peer, false)
+      return
+    }
+    this.#injection.peerDone()
+    for (let chunk = 0; chunk < state.chunkCount; chunk++) state.addHave(peer, chunk)
   }
 
   #peerDown(event: EventOf<'peerDown'>): void {
     const peer = this.#state.peers.find(event.peer)
     if (peer === undefined) return
     this.#state.removePeer(peer)
+    this.#injection.peerDown(peer.id)
     this.#findPeersAt = Math.min(this.#findPeersAt, this.#state.now)
   }
 
@@ -319,6 +339,7 @@ export class Scheduler {
     }
     this.#peerPolicy.watch()
     this.#originPolicy.watch()
+    this.#injection.watch()
     this.#touchAll()
   }
 
@@ -355,7 +376,7 @@ export class Scheduler {
 
   #progress(): PeerProgress {
     if (this.#state.stopping) return 'leaving'
-    return this.#saidComplete && this.#state.complete ? 'done' : 'partial'
+    return this.#saidComplete && this.#state.complete && !this.#injection.isActive ? 'done' : 'partial'
   }
 
   #tellStatus(progress: PeerProgress): void {
@@ -370,6 +391,7 @@ export class Scheduler {
       next = Math.min(next, this.#findPeersAt, this.#tickAt, peers.nextReturn(now))
       if (originBlockedUntil > now) next = Math.min(next, originBlockedUntil)
     }
+    if (this.#injection.isActive) next = Math.min(next, this.#tickAt)
     return next === Number.POSITIVE_INFINITY ? null : next
   }
 }

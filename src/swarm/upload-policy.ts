@@ -32,11 +32,13 @@ export class UploadPolicy {
     this.#serve()
   }
 
-  served(id: AskId, outcome: 'sent' | 'failed'): void {
+  /** Returns the ask, or undefined when it was not being served. */
+  served(id: AskId, outcome: 'sent' | 'failed'): Ask | undefined {
     const ask = this.#state.uploads.finish(id)
     const peer = ask === undefined ? undefined : this.#state.peers.find(ask.peer)
     if (peer !== undefined && outcome === 'sent') peer.refusals = 0
     this.#serve()
+    return ask
   }
 
   /** Refuses every waiting ask that `match` chooses. */

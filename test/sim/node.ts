@@ -115,7 +115,7 @@ export class SimNode {
   connect(other: SimNode): void {
     this.#neighbours.set(other.id, other)
     const lies = this.spec.behaviour === 'liar' || this.spec.behaviour === 'silent'
-    const have = lies ? fieldOf(this.held.size, true) : this.held.copy()
+    const have = lies ? fieldOf(this.held.size, true) : (this.#scheduler?.advertised() ?? this.held).copy()
     const readsOrigin = this.spec.origin > 0
     this.#world.send(this, other, 40 + (this.held.size >>> 3), () =>
       other.event({ type: 'peerUp', peer: this.id, have, readsOrigin }),

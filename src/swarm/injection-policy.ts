@@ -1,0 +1,130 @@
+// How a node that held everything from the start gives it out: each chunk is shown to one neighbour until it has left once,
+// so that its uplink carries no chunk twice before each once, while the neighbours trade what they got. After John
+// Hoffman's super-seeding (BEP 16).
+
+import { Bitfield } from '../base/bitfield.ts'
+import { chunkIndex, type PeerId } from '../base/ids.ts'
+import { IndexBuckets, NO_BUCKET } from './index-buckets.ts'
+import type { Peer } from './peer-table.ts'
+import type { SwarmState } from './swarm-state.ts'
+
+const HIDDEN = 0
+
+interface Shown {
+  readonly chunk: number
+  readonly at: number
+}
+
+export class InjectionPolicy {
+  readonly #state: SwarmState
+  /** Chunks that nobody was shown, as far as we know. */
+  readonly #hidden: IndexBuckets
+  /** What each neighbour was shown and has not been sent. */
+  readonly #shown = new Map<PeerId, Shown[]>()
+  #isActive: boolean
+
+  constructor(state: SwarmState) {
+    this.#state = state
+    this.#isActive = state.held.complete
+    this.#hidden = new IndexBuckets(this.#isActive ? state.chunkCount : 0, 1)
+    if (this.#isActive) for (let chunk = 0; chunk < state.chunkCount; chunk++) this.#hidden.move(chunk, HIDDEN)
+  }
+
+  /** Whether some chunk is shown to nobody or to one neighbour only. */
+  get isActive(): boolean {
+    return this.#isActive
+  }
+
+  /** What a new neighbour may be told that we hold. */
+  advertised(): Bitfield {
+    return this.#isActive ? new Bitfield(this.#state.chunkCount) : this.#state.held
+  }
+
+  peerUp(peer: Peer): void {
+    if (!this.#isActive) return
+    if (peer.have.complete) this.#end()
+    else {
+      this.#shown.set(peer.id, [])
+      this.#show()
+    }
+  }
+
+  peerDown(id: PeerId): void {
+    for (const { chunk } of this.#shown.get(id) ?? []) this.#hide(chunk)
+    this.#shown.delete(id)
+    if (this.#isActive) this.#show()
+  }
+
+  /** A neighbour is complete: others can have everything from it. */
+  peerDone(): void {
+    if (this.#isActive) this.#end()
+  }
+
+  /** A chunk has left, or not: it is shown again. */
+  served(id: PeerId, chunk: number, isSent: boolean): void {
+    if (!this.#isActive) return
+    const shown = this.#shown.get(id)
+    if (shown === undefined) return
+    this.#shown.set(
+      id,
+      shown.filter((one) => one.chunk !== chunk),
+    )
+    if (!isSent) this.#hide(chunk)
+    this.#show()
+  }
+
+  /** Shows others what a neighbour did not ask for. Called on every tick. */
+  watch(): void {
+    if (!this.#isActive) return
+    const { limits, now } = this.#state
+    for (const [id, shown] of this.#shown) {
+      const [late, rest] = [[] as Shown[], [] as Shown[]]
+      for (const one of shown) (now - one.at > limits.injectionPatienceMs * 1000 ? late : rest).push(one)
+      if (late.length === 0) continue
+      this.#shown.set(id, rest)
+      for (const { chunk } of late) this.#hide(chunk)
+    }
+    this.#show()
+  }
+
+  /** Fills up what each neighbour is shown, one at a time in turn; ends when every chunk has left. */
+  #show(): void {
+    const { limits, now } = this.#state
+    const each = Math.floor(limits.injectionWindow / Math.max(1, this.#shown.size))
+    const window = Math.min(limits.injectionPerPeerMax, Math.max(limits.injectionPerPeerMin, each))
+    const told = new Map<PeerId, number[]>()
+    for (let depth = 0; depth < window && this.#hidden.count(HIDDEN) > 0; depth++)
+      for (const [id, shown] of this.#shown) {
+        if (shown.length > depth) continue
+        const chunk = this.#next()
+        if (chunk === undefined) break
+        shown.push({ chunk, at: now })
+        told.set(id, [...(told.get(id) ?? []), chunk])
+      }
+    for (const [id, chunks] of told)
+      this.#state.actions.push({ type: 'tellHave', chunks: chunks.map(chunkIndex), to: [id] })
+    if (this.#hidden.count(HIDDEN) === 0 && [...this.#shown.values()].every((shown) => shown.length === 0)) this.#end()
+  }
+
+  /** A hidden chunk that no neighbour holds; those that some hold need no injection. */
+  #next(): number | undefined {
+    for (let count = this.#hidden.count(HIDDEN); count > 0; count = this.#hidden.count(HIDDEN)) {
+      const chunk = this.#hidden.at(HIDDEN, this.#state.random.below(count))
+      this.#hidden.move(chunk, NO_BUCKET)
+      if (this.#state.picker.availability(chunk) === 0) return chunk
+    }
+    return undefined
+  }
+
+  #hide(chunk: number): void {
+    this.#hidden.move(chunk, HIDDEN)
+  }
+
+  /** From now on everyone may ask for everything. */
+  #end(): void {
+    this.#isActive = false
+    this.#shown.clear()
+    const to = this.#state.peers.ids()
+    if (to.length > 0) this.#state.actions.push({ type: 'tellStatus', progress: 'done', to })
+  }
+}
