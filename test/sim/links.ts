@@ -164,9 +164,13 @@ export class SendingLink {
     flow.underWay += bytes
     if (flow.left === 0 && this.#inOrder) this.#flows = this.#flows.filter((other) => other !== flow)
     if (flow.left > 0 && !this.#inOrder) this.#flows.push(flow)
-    const beyondAt = flow.beyond?.take(bytes, 0) ?? this.#clock.now
-    const doneAt = flow.to.take(bytes, beyondAt - this.#clock.now + flow.delayUs)
-    this.#clock.at(doneAt, () => {
+    if (flow.beyond === undefined) this.#arrive(flow, bytes)
+    // A link takes blocks as they come to it; one that is still on its way holds up nothing.
+    else this.#clock.at(flow.beyond.take(bytes, 0), () => this.#arrive(flow, bytes))
+  }
+
+  #arrive(flow: Flow, bytes: number): void {
+    this.#clock.at(flow.to.take(bytes, flow.delayUs), () => {
       flow.underWay -= bytes
       flow.arrived(bytes)
       this.#kick()

@@ -57,6 +57,7 @@ export class SimNode {
   readonly #neighbours = new Map<PeerId, SimNode>()
   readonly #transfers = new Map<RequestId, Transfer>()
   readonly #served = new Map<AskId, Served>()
+  readonly #dropped = new Set<SimNode>()
   readonly #queue: Event[] = []
   #running = false
   #nextAsk = 1
@@ -225,9 +226,15 @@ export class SimNode {
     }
   }
 
+  /** Whether its scheduler dropped the other: it does not dial it again. */
+  hasDropped(other: SimNode): boolean {
+    return this.#dropped.has(other)
+  }
+
   #drop(peer: PeerId): void {
     const other = this.#world.find(peer)
     if (other === undefined) return
+    this.#dropped.add(other)
     this.#world.dropped.set(other.index, (this.#world.dropped.get(other.index) ?? 0) + 1)
     this.disconnected(other)
     this.#world.clock.after(this.#world.sites.delayUs(this.spec, other.spec), () => other.disconnected(this))

@@ -169,6 +169,7 @@ export class World {
 
   #canConnect(first: SimNode, second: SimNode): boolean {
     if (first === second || !second.alive || !first.alive || first.isConnected(second)) return false
+    if (first.hasDropped(second) || second.hasDropped(first)) return false
     const isReachable = first.spec.reachable !== false || second.spec.reachable !== false
     return isReachable && this.sites.isOpen(first.spec, second.spec)
   }
