@@ -65,15 +65,15 @@ export function fluidBoundMs(bytes: number, input: BoundInput): number {
 }
 
 /**
- * The least time until `bytes` are at the node of that index, in ms, if no node gets less than another whose links would
- * carry more: those with slower links take what theirs carry. A reference for each node of a swarm, beside the time of the last.
+ * The same with the downlink of one node, by its index, in the place of the slowest: a reference for that node in a swarm
+ * whose downlinks differ. One that others' downlinks leave more of the uplinks can be sooner.
  */
 export function nodeBoundMs(bytes: number, input: BoundInput, index: number): number {
   const own = input.nodes[index]
   if (own === undefined) return Number.POSITIVE_INFINITY
   return earliest((at) => {
     if (carried(own.down, at, own) < bytes) return 'downlink'
-    return brokenTotal(bytes, input, at, (node) => Math.min(bytes, carried(node.down, at, node)))
+    return brokenTotal(bytes, input, at)
   }).ms
 }
 
@@ -123,29 +123,22 @@ function readUntil(at: number, node: NodeRates, changes: readonly OriginChange[]
 /** Which limit is broken if every node has `bytes` at `at`, if any. */
 function brokenLimit(bytes: number, input: BoundInput, at: number): BoundLimit | undefined {
   for (const node of input.nodes) if (carried(node.down, at, node) < bytes) return 'downlink'
-  return brokenTotal(bytes, input, at, () => bytes)
+  return brokenTotal(bytes, input, at)
 }
 
-/** The conditions on several links together, when each node takes what `demand` says until `at`. */
-function brokenTotal(
-  bytes: number,
-  input: BoundInput,
-  at: number,
-  demand: (node: NodeRates) => number,
-): BoundLimit | undefined {
+/** The conditions on several links together. */
+function brokenTotal(bytes: number, input: BoundInput, at: number): BoundLimit | undefined {
   const changes = input.originChanges ?? []
   const fromSources = (input.sourceUp ?? 0) * at
   const originTotal = input.originTotal === undefined ? Number.POSITIVE_INFINITY : input.originTotal * at
-  let wanted = 0
+  const wanted = input.nodes.length * bytes
   let fromOrigin = 0
   let uplinks = fromSources
   let passedOn = 0
   let rest = 0
   for (const node of input.nodes) {
-    const takes = demand(node)
-    const direct = Math.min(takes, readUntil(at, node, changes))
+    const direct = Math.min(bytes, readUntil(at, node, changes))
     const up = carried(node.up, at, node)
-    wanted += takes
     fromOrigin += direct
     uplinks += up
     passedOn += Math.min(direct, up)

@@ -29,6 +29,8 @@ const RANGES = {
   totalQueueMs: { value: 200, min: 10, max: 60_000 },
   requestsTotalMin: { value: 8, min: 1, max: 256 },
 
+  /** Requests to peers while the origin could fill half of our downlink and has chunks that nobody took. */
+  requestsBesideOrigin: { value: 2, min: 1, max: 256 },
   /** While the origin's rate is not known. */
   originRequestsFirst: { value: 1, min: 1, max: 64 },
   originRequestsMax: { value: 32, min: 1, max: 256 },

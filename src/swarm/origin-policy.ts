@@ -12,8 +12,6 @@ const DOWNLINK_QUARTERS = 3
 
 export class OriginPolicyDecider {
   readonly #state: SwarmState
-  /** The most that came in at once from origin and peers, bytes per ms. */
-  #peakRate = 0
   /** Since when the origin had nothing to do and peers fell short; undefined while that is not so. */
   #starvedSince: number | undefined
 
@@ -37,18 +35,20 @@ export class OriginPolicyDecider {
     const state = this.#state
     const fromOrigin = state.requests.originCount > 0 ? state.originRate.rate(state.now) : 0
     const fromPeers = state.requests.peerCount > 0 ? state.peersRate.rate(state.now) : 0
-    this.#peakRate = Math.max(this.#peakRate, fromOrigin + fromPeers)
+    state.originPeakRate = Math.max(fromOrigin, state.originPeakRate)
+    state.peakRate = Math.max(state.peakRate, fromOrigin + fromPeers)
     if (!this.#isStarved()) this.#starvedSince = undefined
     else this.#starvedSince ??= state.now
   }
 
   /** One more when what is under way lasts less than originQueueMs: a slow origin has one or two, a fast one many. */
   #mayOpen(): boolean {
-    const { limits, originRate, requests, now } = this.#state
+    const state = this.#state
+    const { limits, originRate, requests, now } = state
     if (requests.originCount >= limits.originRequestsMax) return false
     const rate = originRate.rate(now)
     if (rate === 0) return requests.originCount < limits.originRequestsFirst
-    return requests.originRestBytes < rate * limits.originQueueMs
+    return requests.originRestBytes < Math.max(rate, state.originPeakRate) * limits.originQueueMs
   }
 
   #next(): number | undefined {
@@ -104,7 +104,7 @@ export class OriginPolicyDecider {
     const fromPeers = peersRate.rate(now)
     const fromOrigin = originRate.rate(now)
     if ((fromOrigin === 0 ? RATE_GUESS : fromOrigin) * 4 < fromPeers) return false
-    if (fromOrigin > 0 && fromPeers * 4 >= this.#peakRate * DOWNLINK_QUARTERS) return false
+    if (fromOrigin > 0 && fromPeers * 4 >= this.#state.peakRate * DOWNLINK_QUARTERS) return false
     return picker.pickable * chunkBytesMean > fromPeers * limits.starvedMs
   }
 }

@@ -46,7 +46,10 @@ export class PeerPolicy {
   }
 
   #openMax(): number {
-    const { limits, peersRate, chunkBytesMean, now } = this.#state
+    const { limits, peers, peersRate, chunkBytesMean, leases, originPeakRate, peakRate, readsOrigin, now } = this.#state
+    // A downlink that the origin alone can fill half is worth most to the swarm for what nobody has yet.
+    if (readsOrigin && leases.freeCount > 0 && originPeakRate * 2 >= peakRate)
+      return Math.max(limits.requestsBesideOrigin, peers.count >>> 1)
     const count = Math.floor((peersRate.rate(now) * limits.totalQueueMs) / chunkBytesMean) + limits.requestsTotalMin
     return Math.min(limits.requestsOpenMax, count)
   }

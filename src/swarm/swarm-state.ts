@@ -56,6 +56,9 @@ export class SwarmState {
   readonly peersRate = new RateMeter()
   readonly originShare: RendezvousShare
   readonly fetchShare: RendezvousShare
+  /** The most that came in at once from the origin, and from origin and peers, bytes per ms. */
+  originPeakRate = 0
+  peakRate = 0
   originReadable: boolean
   originBlockedUntil = 0
   originBackoffMs = 0
