@@ -165,7 +165,7 @@ function addJoin(program: Command): void {
     .option('--verify', 'read and hash everything that is already here')
     .option('--force', 'start even when the free space looks too small')
     .option('--no-wait', 'fail at once when another process works on the directory')
-    .addOption(option('--trace <file>', 'record the scheduler for a bug report'))
+    .addOption(option('--trace <file>', 'record every decision, for a bug report: swarm replay <file> reads it'))
     .addHelpText(
       'after',
       examples(
@@ -201,7 +201,7 @@ async function runJoin(
   const warn = (text: string): void => output.warn(text)
   const codec = machine.openCodec(flags.device, warn)
   const { target, store } = await resolveTarget(snapshot, context.storeUrl, openStore, warn, signal)
-  const trace = flags.trace === undefined ? undefined : openTrace(flags.trace)
+  const trace = flags.trace === undefined ? undefined : openTrace(flags.trace, warn)
   try {
     const outcome = await joinDirectory({
       target,
@@ -232,7 +232,7 @@ async function runJoin(
     })
     showResult(output, { ...outcome.report, shared: outcome.shared })
   } finally {
-    trace?.close()
+    await trace?.close()
     await store?.store.close()
     await codec.close()
   }

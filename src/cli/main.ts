@@ -7,6 +7,7 @@ import { AGENT_VERSION } from '../node/swarm-session.ts'
 import { addBenchCommand } from './command-bench.ts'
 import { addDemoCommand } from './command-demo.ts'
 import { addDoctorCommand } from './command-doctor.ts'
+import { addReplayCommand } from './command-replay.ts'
 import { addLookCommands } from './commands-look.ts'
 import { addTransferCommands } from './commands-transfer.ts'
 import { Output } from './output.ts'
@@ -35,6 +36,7 @@ function makeProgram(): Command {
   addDoctorCommand(program)
   addDemoCommand(program)
   addBenchCommand(program)
+  addReplayCommand(program)
   for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => undefined })
   return program
 }

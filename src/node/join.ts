@@ -14,6 +14,7 @@ import { systemClock } from '../store/clock.ts'
 import type { OpenedStore } from '../store/open-store.ts'
 import { Throttle } from '../store/throttle.ts'
 import { DEFAULT_LIMITS } from '../swarm/limits.ts'
+import type { SchedulerInit } from '../swarm/swarm-state.ts'
 import type { Trace } from '../telemetry/trace.ts'
 import { TransferCounts } from '../telemetry/transfer-counts.ts'
 import { Driver } from './driver.ts'
@@ -23,7 +24,8 @@ import type { NodeEvent, TransferReport } from './join-events.ts'
 import type { JoinTarget } from './join-target.ts'
 import type { LoadedManifest } from './manifest-objects.ts'
 import { openPeering, type PeeringOptions } from './peering.ts'
-import type { SwarmSession } from './swarm-session.ts'
+import { traceHeader } from './replay.ts'
+import { AGENT_VERSION, type SwarmSession } from './swarm-session.ts'
 import { findDeadlock } from './watchdog.ts'
 
 export interface JoinInit {
@@ -165,17 +167,19 @@ class Join {
       manifest.chunks.encodedBytes(chunk),
     )
     const readable = store !== undefined && origin.mode !== 'never'
+    const scheduler: SchedulerInit = {
+      self: this.#session.exchange.peerId,
+      chunkBytes,
+      held: writer.stored,
+      limits: { ...DEFAULT_LIMITS, memoryBytesMax: Math.floor(memoryBytes / 2) },
+      // Different in every process, the same in a replay of its trace.
+      seed: hashText(this.#session.exchange.peerId),
+      origin: { readable, mode: origin.mode, copiesMax: origin.copiesMax },
+    }
+    this.#init.trace?.begin(traceHeader(AGENT_VERSION, scheduler))
     return new Driver({
       manifest,
-      scheduler: {
-        self: this.#session.exchange.peerId,
-        chunkBytes,
-        held: writer.stored,
-        limits: { ...DEFAULT_LIMITS, memoryBytesMax: Math.floor(memoryBytes / 2) },
-        // Different in every process, the same in a replay of its trace.
-        seed: hashText(this.#session.exchange.peerId),
-        origin: { readable, mode: origin.mode, copiesMax: origin.copiesMax },
-      },
+      scheduler,
       exchange: this.#session.exchange,
       serving: this.#session.serving,
       keeper,

@@ -32,7 +32,7 @@ export function openMachine(env: NodeJS.ProcessEnv): Machine {
   }
 }
 
-/** Records the scheduler's steps into a file; the caller closes it. */
-export function openTrace(path: string): Trace {
-  return new FileTrace(path)
+/** Records the scheduler's steps into a new file; the caller closes it. `warn` hears when it cannot go on. */
+export function openTrace(path: string, warn: (text: string) => void): Trace {
+  return new FileTrace(path, warn)
 }

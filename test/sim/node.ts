@@ -5,6 +5,7 @@ import type { Bitfield } from '../../src/base/bitfield.ts'
 import { type AskId, askId, type ChunkIndex, micros, type PeerId, type RequestId } from '../../src/base/ids.ts'
 import type { Action, Event, FailReason } from '../../src/swarm/events.ts'
 import { Scheduler } from '../../src/swarm/scheduler.ts'
+import type { SchedulerInit } from '../../src/swarm/swarm-state.ts'
 import { Flow, ReceivingLink, SendingLink } from './links.ts'
 import { claimBytes, traceNumbers } from './messages.ts'
 import { fieldOf, type NodeSpec, ORIGIN_CONNECTION_RATE, ORIGIN_FIRST_BYTE_US, type World } from './world.ts'
@@ -93,14 +94,16 @@ export class SimNode {
   start(): void {
     this.alive = true
     const { spec, limits } = this.#world
-    this.#scheduler = new Scheduler({
+    const init: SchedulerInit = {
       self: this.id,
       chunkBytes: spec.chunkBytes,
       held: this.held,
       limits,
       seed: spec.seed * 1_000_003 + this.index,
       origin: { readable: this.spec.origin > 0, mode: spec.mode ?? 'once', copiesMax: spec.copiesMax ?? 2 },
-    })
+    }
+    this.#scheduler = new Scheduler(init)
+    spec.recorder?.begin(this.index, init)
     this.event({ type: 'wake' })
   }
 
@@ -149,6 +152,7 @@ export class SimNode {
     if (scheduler === undefined) return
     this.#world.steps++
     const actions = scheduler.step(event, micros(this.#world.clock.now))
+    this.#world.spec.recorder?.step(this.index, micros(this.#world.clock.now), event, actions)
     for (const action of actions) {
       this.#world.trace(this.#world.clock.now)
       for (const value of traceNumbers(action)) this.#world.trace(value)
