@@ -10,7 +10,9 @@ import type { PeerOffers } from './peer-offers.ts'
 /** How many wanted chunks one pick compares. */
 const SAMPLES = 16
 
-const PICKABLE = 0
+/** Chunks that come before all others, and the rest. */
+const FIRST = 0
+const REST = 1
 
 export class ChunkPicker {
   readonly #random: Prng
@@ -18,18 +20,21 @@ export class ChunkPicker {
   readonly #wanted: Bitfield
   readonly #share: Bitfield
   readonly #pickable: IndexBuckets
+  readonly #first: Bitfield
 
-  constructor(chunkCount: number, random: Prng) {
+  /** `first`: chunks that are picked before all others. Read, not kept. */
+  constructor(chunkCount: number, random: Prng, first = new Bitfield(chunkCount)) {
     this.#random = random
     this.#availability = new Uint16Array(chunkCount)
     this.#wanted = new Bitfield(chunkCount)
     this.#share = new Bitfield(chunkCount)
-    this.#pickable = new IndexBuckets(chunkCount, 1)
+    this.#pickable = new IndexBuckets(chunkCount, 2)
+    this.#first = first.copy()
   }
 
   /** How many wanted chunks some peer holds. */
   get pickable(): number {
-    return this.#pickable.count(PICKABLE)
+    return this.#pickable.count(FIRST) + this.#pickable.count(REST)
   }
 
   isWanted(chunk: number): boolean {
@@ -70,11 +75,13 @@ export class ChunkPicker {
     return this.#best(offers, (chunk) => (this.availability(chunk) > 0 ? this.#rank(chunk) : Number.MAX_SAFE_INTEGER))
   }
 
-  /** A wanted chunk that some peer holds, the rarest of a few. */
+  /** A wanted chunk that some peer holds, those that come first before the rest, the rarest of a few. */
   pickAny(): number | undefined {
+    const bucket = this.#pickable.count(FIRST) > 0 ? FIRST : REST
+    const count = this.#pickable.count(bucket)
     let best: number | undefined
-    for (let sample = 0; sample < Math.min(SAMPLES, this.pickable); sample++) {
-      const chunk = this.#pickable.at(PICKABLE, this.#random.below(this.pickable))
+    for (let sample = 0; sample < Math.min(SAMPLES, count); sample++) {
+      const chunk = this.#pickable.at(bucket, this.#random.below(count))
       if (best === undefined || this.#rank(chunk) < this.#rank(best)) best = chunk
     }
     return best
@@ -111,6 +118,7 @@ export class ChunkPicker {
 
   #place(chunk: number): void {
     const isPickable = this.#wanted.has(chunk) && this.availability(chunk) > 0
-    this.#pickable.move(chunk, isPickable ? PICKABLE : NO_BUCKET)
+    const bucket = this.#first.has(chunk) ? FIRST : REST
+    this.#pickable.move(chunk, isPickable ? bucket : NO_BUCKET)
   }
 }

@@ -1,6 +1,7 @@
 // Decides what to ask of which neighbour: how many requests each may have, whose turn it is, when a request is doubled at
 // the end, and when a source is left because it stalls or crawls.
 
+import type { PeerOffers } from './peer-offers.ts'
 import type { Peer } from './peer-table.ts'
 import type { Request } from './request-table.ts'
 import type { SwarmState } from './swarm-state.ts'
@@ -56,7 +57,7 @@ export class PeerPolicy {
     const { random, touched } = this.#state
     const found: Peer[] = []
     for (const peer of touched) {
-      if (peer.offers.size > 0 && this.#mayAsk(peer)) found.push(peer)
+      if (peer.firstOffers.size + peer.offers.size > 0 && this.#mayAsk(peer)) found.push(peer)
       else touched.delete(peer)
     }
     const start = found.length === 0 ? 0 : random.below(found.length)
@@ -70,12 +71,17 @@ export class PeerPolicy {
 
   /** Asks for one chunk. False when this neighbour cannot be asked for more now. */
   #ask(peer: Peer): boolean {
-    const { picker, requests } = this.#state
+    const { requests } = this.#state
     if (!this.#mayAsk(peer)) return false
-    const chunk = peer.counted ? picker.pick(peer.offers) : picker.pickUncounted(peer.offers)
+    const chunk = this.#pick(peer, peer.firstOffers) ?? this.#pick(peer, peer.offers)
     if (chunk === undefined || !requests.hasRoom(this.#state.bytesOf(chunk))) return false
     this.#state.openRequest(chunk, peer)
     return true
+  }
+
+  #pick(peer: Peer, offers: PeerOffers): number | undefined {
+    const { picker } = this.#state
+    return peer.counted ? picker.pick(offers) : picker.pickUncounted(offers)
   }
 
   /** Endgame: an idle neighbour is asked for a chunk that is slow to come from elsewhere. */

@@ -32,7 +32,12 @@ export class Scheduler {
   #saidComplete = false
 
   constructor(init: SchedulerInit) {
-    invariant(init.held.size === init.chunkBytes.length, 'the held set and the chunk sizes differ in length')
+    for (const set of [init.held, init.first]) {
+      invariant(
+        set === undefined || set.size === init.chunkBytes.length,
+        'a set of chunks and their sizes differ in length',
+      )
+    }
     this.#state = new SwarmState(init)
     this.#originPolicy = new OriginPolicyDecider(this.#state)
     this.#peerPolicy = new PeerPolicy(this.#state)

@@ -97,12 +97,16 @@ class TraceReader {
     const scheduler = fields.object('scheduler')
     const chunkBytes = scheduler.list('chunkBytes', TRACE_CHUNKS_MAX, parseInteger)
     const held = scheduler.bitfield('held')
-    if (held.size !== chunkBytes.length) throw new MalformedLine('scheduler.held is of another size than chunkBytes')
+    const first = scheduler.raw('first') === undefined ? held : scheduler.bitfield('first')
+    for (const { size } of [held, first]) {
+      if (size !== chunkBytes.length) throw new MalformedLine('a set of chunks is of another size than chunkBytes')
+    }
     return {
       program: fields.text('program', PROGRAM_LENGTH_MAX),
       self: peerId(scheduler.text('self', PEER_ID_LENGTH_MAX)),
       chunkBytes,
       held,
+      ...(first === held ? {} : { first }),
       limits: parseLimits(scheduler.object('limits')),
       seed: scheduler.integer('seed'),
       origin: parseOrigin(scheduler.object('origin')),

@@ -16,6 +16,8 @@ export interface TracedScheduler {
   readonly chunkBytes: ArrayLike<number>
   /** Chunks that were stored at the start. */
   readonly held: Bitfield
+  /** Chunks that are asked for before all others; default none. */
+  readonly first?: Bitfield
   /** Limits by name; a name that is missing has its default. */
   readonly limits: Readonly<Record<string, number>>
   readonly seed: number
@@ -92,8 +94,8 @@ export class FileTrace implements Trace {
   }
 }
 
-export function headerLine({ program, self, chunkBytes, held, limits, seed, origin }: TraceHeader): string {
-  const scheduler = { self, seed, origin, limits, held, chunkBytes: Array.from(chunkBytes) }
+export function headerLine({ program, ...init }: TraceHeader): string {
+  const scheduler = { ...init, chunkBytes: Array.from(init.chunkBytes) }
   return JSON.stringify({ trace: TRACE_VERSION, program, scheduler }, asJson)
 }
 

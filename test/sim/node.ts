@@ -8,7 +8,7 @@ import { Scheduler } from '../../src/swarm/scheduler.ts'
 import type { SchedulerInit } from '../../src/swarm/swarm-state.ts'
 import { Flow, ReceivingLink, SendingLink } from './links.ts'
 import { claimBytes, traceNumbers } from './messages.ts'
-import { fieldOf, type NodeSpec, ORIGIN_CONNECTION_RATE, ORIGIN_FIRST_BYTE_US, type World } from './world.ts'
+import { fieldOf, fieldWith, type NodeSpec, ORIGIN_CONNECTION_RATE, ORIGIN_FIRST_BYTE_US, type World } from './world.ts'
 
 /** One request of this node, from requestChunk to the event that closes it. */
 interface Transfer {
@@ -98,6 +98,7 @@ export class SimNode {
       self: this.id,
       chunkBytes: spec.chunkBytes,
       held: this.held,
+      first: fieldWith(this.held.size, this.spec.first ?? []),
       limits,
       seed: spec.seed * 1_000_003 + this.index,
       origin: { readable: this.spec.origin > 0, mode: spec.mode ?? 'once', copiesMax: spec.copiesMax ?? 2 },

@@ -22,6 +22,8 @@ export interface NodeSpec {
   readonly origin: number
   /** Holds everything at start. */
   readonly source?: boolean
+  /** Chunks that the node wants before all others. */
+  readonly first?: readonly number[]
   readonly joinAtMs?: number
   readonly crashAtMs?: number
   /** False: nobody can dial it. */
@@ -248,6 +250,12 @@ export function chunks(count: number, bytes: number): number[] {
 
 function nodeId(index: number): PeerId {
   return peerId(`12D3KooWSimulated${String(index).padStart(6, '0')}`)
+}
+
+export function fieldWith(size: number, indexes: readonly number[]): Bitfield {
+  const field = new Bitfield(size)
+  for (const index of indexes) field.add(index)
+  return field
 }
 
 export function fieldOf(size: number, full: boolean): Bitfield {

@@ -42,7 +42,7 @@ function simulate(spec: WorldSpec): { lines: readonly string[][]; world: World }
 function small(seed: number, change: Partial<WorldSpec> = {}): WorldSpec {
   const node: NodeSpec = { origin: 10_000, up: 60_000, down: 70_000 }
   const liar: NodeSpec = { ...node, behaviour: 'liar' }
-  const nodes = [node, node, { ...node, joinAtMs: 300 }, { ...node, crashAtMs: 700 }, liar]
+  const nodes = [node, { ...node, first: [3, 11] }, { ...node, joinAtMs: 300 }, { ...node, crashAtMs: 700 }, liar]
   return { seed, chunkBytes: chunks(24, 900_000), nodes, mode: 'auto', ...change }
 }
 
@@ -211,7 +211,7 @@ describe('a replay', () => {
       [1, '"seed":5', '"seed":-1', /scheduler.seed is not a whole number/],
       [1, '"self":"self"', '"self":""', /scheduler.self/],
       [1, '[1048576,', '[1048576,null,', /scheduler.chunkBytes\[1\]/],
-      [1, '[1048576,', '[', /held is of another size/],
+      [1, '[1048576,', '[', /a set of chunks is of another size/],
       [1, '"bits":"00"', '"bits":"ff"', /scheduler.held/],
       [1, '"mode":"once"', '"mode":"twice"', /scheduler.origin.mode is not one of auto, once, never/],
       [1, '"copiesMax":2', '"copiesMax":"many"', /scheduler.origin.copiesMax/],

@@ -103,6 +103,30 @@ describe('ChunkPicker', () => {
   })
 })
 
+describe('ChunkPicker with chunks that come first', () => {
+  it('picks them before rarer chunks as long as there are any', () => {
+    const first = new Bitfield(6)
+    first.add(2)
+    first.add(4)
+    const picker = new ChunkPicker(6, new Prng(1), first)
+    for (const [chunk, count] of [1, 1, 3, 1, 2, 0].entries()) {
+      picker.setWanted(chunk, true)
+      for (let peer = 0; peer < count; peer++) picker.changeAvailability(chunk, 1)
+    }
+    assert.equal(picker.pickable, 5)
+    const order: (number | undefined)[] = []
+    for (let round = 0; round < 2; round++) {
+      const chunk = picker.pickAny()
+      order.push(chunk)
+      if (chunk !== undefined) picker.setWanted(chunk, false)
+    }
+    assert.deepEqual(order.sort(), [2, 4])
+    assert.ok([0, 1, 3].includes(picker.pickAny() ?? -1))
+    picker.setWanted(2, true)
+    assert.equal(picker.pickAny(), 2)
+  })
+})
+
 describe('RendezvousShare', () => {
   const members = ['one', 'two', 'three', 'four'].map(peerId)
 
