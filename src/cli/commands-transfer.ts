@@ -73,6 +73,7 @@ interface JoinFlags extends NetworkFlags {
   readonly verify?: boolean
   readonly force?: boolean
   readonly trace?: string
+  readonly first?: string[]
 }
 
 export function addTransferCommands(program: Command): void {
@@ -160,6 +161,9 @@ function addJoin(program: Command): void {
     .addOption(option('--limit-down <rate>', 'bytes per second from peers').argParser(parseBytes))
     .addOption(option('--limit-up <rate>', 'bytes per second to peers').argParser(parseBytes))
     .addOption(option('--deadline <duration>', 'give up after this long, exit code 11').argParser(parseDurationMs))
+    .addOption(
+      option('--first <glob>', 'files to have before all others, as in .gitignore (repeatable)').argParser(collect),
+    )
     .option('--delete', 'delete what the snapshot does not hold')
     .option('--dry-run', 'say what would be done and change nothing')
     .option('--verify', 'read and hash everything that is already here')
@@ -172,6 +176,7 @@ function addJoin(program: Command): void {
         'swarm join team/llama-70b --store s3://models/swarm',
         'SWARM_TICKET=swarm1... swarm join - /data/model',
         'swarm join team/llama-70b && python train.py',
+        "swarm join team/llama-70b --first '*.json' --first tokenizer/",
       ),
     )
   command.action(async (snapshot: string, directory: string | undefined, flags: JoinFlags) => {
@@ -217,6 +222,7 @@ async function runJoin(
       memoryBytes: flags.memory,
       limitUpBytesPerSec: flags.limitUp,
       limitDownBytesPerSec: flags.limitDown,
+      first: flags.first ?? [],
       deleteExtra: flags.delete ?? false,
       rehash: flags.verify ?? false,
       force: flags.force ?? false,
@@ -253,6 +259,10 @@ export function makeEmit(context: Context): (event: NodeEvent) => void {
       case 'listening':
         output.line({ ...event })
         output.log(`listening on ${event.addrs.join(', ') || 'nothing: dialling only'}`)
+        return
+      case 'first':
+        output.line({ ...event })
+        output.note(`${event.files} files of --first are in place after ${formatSeconds(event.seconds)}`)
         return
       case 'ready':
         output.line({ ...event })

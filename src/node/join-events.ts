@@ -53,4 +53,6 @@ export type NodeEvent =
       readonly peers: number
     }
   | { readonly type: 'warning'; readonly message: string }
+  /** All files that were wanted first are whole, verified and under their final names; `seconds` since the command's start. */
+  | { readonly type: 'first'; readonly files: number; readonly seconds: number }
   | ({ readonly type: 'ready' } & TransferReport)

@@ -6,7 +6,7 @@ import { SlabPool } from '../base/slab-pool.ts'
 import type { Codec, FileSystemCalls } from '../codec/codec.ts'
 import { ChunkKeeper } from '../restore/chunk-keeper.ts'
 import { Destination } from '../restore/destination.ts'
-import { finishTree, makeDirectories } from '../restore/finish-tree.ts'
+import { finishTree, makeDirectories, makeEmptyFiles } from '../restore/finish-tree.ts'
 import { Journal } from '../restore/journal.ts'
 import { scanLocal } from '../restore/local-scan.ts'
 import { TreeWriter } from '../restore/tree-writer.ts'
@@ -19,6 +19,7 @@ import type { Trace } from '../telemetry/trace.ts'
 import { TransferCounts } from '../telemetry/transfer-counts.ts'
 import { Driver } from './driver.ts'
 import { findManifest } from './find-manifest.ts'
+import { FirstFiles } from './first-files.ts'
 import { checkFreeSpace } from './free-space.ts'
 import type { NodeEvent, TransferReport } from './join-events.ts'
 import type { JoinTarget } from './join-target.ts'
@@ -40,6 +41,8 @@ export interface JoinInit {
   /** Bytes per second to and from peers; undefined: no limit. */
   readonly limitUpBytesPerSec: number | undefined
   readonly limitDownBytesPerSec: number | undefined
+  /** Patterns of files that are to be usable before all others, as FirstFiles has them. */
+  readonly first: readonly string[]
   readonly deleteExtra: boolean
   readonly rehash: boolean
   readonly force: boolean
@@ -106,6 +109,7 @@ class Join {
     const journal = await Journal.open(`${statePath}/journal`, target.root, manifest.chunks.count)
     const { codec, calls } = this.#init
     const slabs = this.#slabs
+    const first = this.#findFirst(manifest)
     const writer = new TreeWriter({
       manifest,
       destination: this.#destination,
@@ -113,6 +117,7 @@ class Join {
       calls,
       journal,
       slabs,
+      urgent: first.entries,
       nowMs: () => performance.now(),
     })
     const keeper = new ChunkKeeper({
@@ -125,9 +130,11 @@ class Join {
     })
     try {
       await this.#scan(manifest, writer, journal)
-      const driver = this.#makeDriver(manifest, writer, keeper)
-      await this.#fetch(driver, manifest, writer)
+      await makeEmptyFiles(manifest, this.#destination, writer, first.entries)
+      const driver = this.#makeDriver(manifest, writer, keeper, first)
+      await this.#fetch(driver, manifest, writer, first)
       await this.#finish(manifest, writer)
+      this.#tellFirst(first, writer)
       this.#session.markComplete()
       return this.#served(driver, keeper, writer, manifest)
     } catch (error) {
@@ -161,7 +168,15 @@ class Join {
     await checkFreeSpace(this.#destination.path, manifest.rawBytes - this.#counts.fromSelf)
   }
 
-  #makeDriver(manifest: LoadedManifest, writer: TreeWriter, keeper: ChunkKeeper): Driver {
+  #findFirst(manifest: LoadedManifest): FirstFiles {
+    const first = new FirstFiles(manifest, this.#init.first)
+    for (const pattern of first.unmatched) {
+      this.#init.emit({ type: 'warning', message: `--first ${pattern} matches no file of the snapshot` })
+    }
+    return first
+  }
+
+  #makeDriver(manifest: LoadedManifest, writer: TreeWriter, keeper: ChunkKeeper, first: FirstFiles): Driver {
     const { store, origin, memoryBytes } = this.#init
     const chunkBytes = Float64Array.from({ length: manifest.chunks.count }, (_, chunk) =>
       manifest.chunks.encodedBytes(chunk),
@@ -171,6 +186,7 @@ class Join {
       self: this.#session.exchange.peerId,
       chunkBytes,
       held: writer.stored,
+      ...(first.chunks.count === 0 ? {} : { first: first.chunks }),
       limits: { ...DEFAULT_LIMITS, memoryBytesMax: Math.floor(memoryBytes / 2) },
       // Different in every process, the same in a replay of its trace.
       seed: hashText(this.#session.exchange.peerId),
@@ -186,7 +202,10 @@ class Join {
       slabs: this.#slabs,
       counts: this.#counts,
       origin: readable ? store.store : undefined,
-      storeChunk: (chunk, encoded) => writer.store(chunk, encoded.bytes),
+      storeChunk: async (chunk, encoded) => {
+        await writer.store(chunk, encoded.bytes)
+        void this.#commitIfDue(writer, first)
+      },
       findPeers: () => this.#session.lookForPeers(),
       completed: () => this.#completed.resolve(),
       failed: (error) => this.#completed.reject(error),
@@ -198,7 +217,7 @@ class Join {
   }
 
   /** Until every chunk is in its files. Commits and reports on the way, and notices when there is no way on. */
-  async #fetch(driver: Driver, manifest: LoadedManifest, writer: TreeWriter): Promise<void> {
+  async #fetch(driver: Driver, manifest: LoadedManifest, writer: TreeWriter, first: FirstFiles): Promise<void> {
     this.#stage = 'fetching'
     const { signal } = this.#init
     const abort = (): void => this.#completed.reject(signal.reason)
@@ -209,7 +228,7 @@ class Join {
     }, WATCH_MS)
     const commit = setInterval(() => {
       this.#progress()
-      writer.commitIfDue().catch((error: unknown) => this.#completed.reject(error))
+      void this.#commitIfDue(writer, first)
     }, COMMIT_POLL_MS)
     try {
       const readsStore = this.#init.store !== undefined && writer.stored.count < manifest.chunks.count
@@ -229,6 +248,24 @@ class Join {
     this.#firstRequestAtMs = driver.firstRequestAtMs ?? null
   }
 
+  async #commitIfDue(writer: TreeWriter, first: FirstFiles): Promise<void> {
+    try {
+      await writer.commitIfDue()
+      this.#tellFirst(first, writer)
+    } catch (error) {
+      this.#completed.reject(error)
+    }
+  }
+
+  #tellFirst(first: FirstFiles, writer: TreeWriter): void {
+    if (!first.arrived(writer.finished)) return
+    this.#init.emit({ type: 'first', files: first.entries.count, seconds: this.#secondsSinceStart() })
+  }
+
+  #secondsSinceStart(): number {
+    return (performance.now() - this.#init.startedAtMs) / 1000
+  }
+
   async #finish(manifest: LoadedManifest, writer: TreeWriter): Promise<void> {
     this.#stage = 'finishing'
     this.#progress()
@@ -239,7 +276,7 @@ class Join {
       })
     }
     this.#readyAtMs = Date.now()
-    this.#seconds = (performance.now() - this.#init.startedAtMs) / 1000
+    this.#seconds = this.#secondsSinceStart()
     this.#progress()
   }
 
