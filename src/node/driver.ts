@@ -289,7 +289,7 @@ export class Driver {
   }
 
   async #serve(ask: Ask['ask'], chunk: ChunkIndex): Promise<void> {
-    await this.#init.upThrottle?.join().take(this.#init.manifest.chunks.encodedBytes(chunk))
+    await this.#init.upThrottle?.pass(this.#init.manifest.chunks.encodedBytes(chunk))
     const outcome = await this.#init.serving.serve(ask, chunk, this.#init.keeper)
     this.#post({ type: 'chunkServed', ask, outcome: outcome === 'sent' ? 'sent' : 'failed' })
     if (outcome !== 'lost') return
