@@ -119,6 +119,8 @@ async function runJoin(
         copiesMax: flags.originCopies ?? (store?.store.hasEgressCost === false ? 'unlimited' : 2),
       },
       memoryBytes: flags.memory,
+      limitStoreBytesPerSec: flags.limitStore,
+      link: await machine.linkRate(),
       limitUpBytesPerSec: flags.limitUp,
       limitDownBytesPerSec: flags.limitDown,
       first: flags.first ?? [],

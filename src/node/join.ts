@@ -23,9 +23,11 @@ import { FirstFiles } from './first-files.ts'
 import { checkFreeSpace } from './free-space.ts'
 import type { NodeEvent, TransferReport } from './join-events.ts'
 import type { JoinTarget } from './join-target.ts'
+import type { DeclaredRate } from './link-rate.ts'
 import type { LoadedManifest } from './manifest-objects.ts'
 import { openPeering, type PeeringOptions } from './peering.ts'
 import { traceHeader } from './replay.ts'
+import { type Judgement, judgeRun } from './run-bound.ts'
 import { AGENT_VERSION, type SwarmSession } from './swarm-session.ts'
 import { findDeadlock } from './watchdog.ts'
 
@@ -38,6 +40,10 @@ export interface JoinInit {
   readonly peering: PeeringOptions
   readonly origin: { readonly mode: 'auto' | 'once' | 'never'; readonly copiesMax: number | 'unlimited' }
   readonly memoryBytes: number
+  /** Bytes per second from the store, which the store itself keeps to, for judging the run; undefined: no limit. */
+  readonly limitStoreBytesPerSec: number | undefined
+  /** What this machine's link states. */
+  readonly link: DeclaredRate | undefined
   /** Bytes per second to and from peers; undefined: no limit. */
   readonly limitUpBytesPerSec: number | undefined
   readonly limitDownBytesPerSec: number | undefined
@@ -91,6 +97,9 @@ class Join {
   #firstRequestAtMs: number | null = null
   #readyAtMs = 0
   #seconds = 0
+  #chunksHeldAtStart = 0
+  #fetchStartedAtMs = 0
+  #judgement: Judgement = { bound: null, reason: 'the join is not over' }
 
   constructor(init: JoinInit, destination: Destination, session: SwarmSession) {
     this.#init = init
@@ -164,6 +173,7 @@ class Join {
     this.#counts.fromSelf = resumedBytes + reusedBytes
     this.#counts.rawStored = this.#counts.fromSelf
     this.#counts.chunksStored = writer.stored.count
+    this.#chunksHeldAtStart = writer.stored.count
     if (this.#init.force) return
     await checkFreeSpace(this.#destination.path, manifest.rawBytes - this.#counts.fromSelf)
   }
@@ -234,6 +244,7 @@ class Join {
       const readsStore = this.#init.store !== undefined && writer.stored.count < manifest.chunks.count
       if (readsStore) await this.#session.meetPeers(signal)
       signal.throwIfAborted()
+      this.#fetchStartedAtMs = performance.now()
       this.#session.attach(driver)
       driver.start()
       await this.#completed.promise
@@ -277,7 +288,30 @@ class Join {
     }
     this.#readyAtMs = Date.now()
     this.#seconds = this.#secondsSinceStart()
+    this.#judgement = this.#judge(manifest)
     this.#progress()
+  }
+
+  #judge(manifest: LoadedManifest): Judgement {
+    const { store, origin, link, limitStoreBytesPerSec, limitDownBytesPerSec, limitUpBytesPerSec } = this.#init
+    const { fromStore, fromPeers } = this.#counts
+    return judgeRun({
+      encodedBytes: manifest.encodedBytes,
+      chunks: manifest.chunks.count,
+      seconds: this.#seconds,
+      fetchStartedAtMs: this.#fetchStartedAtMs,
+      chunksHeldAtStart: this.#chunksHeldAtStart,
+      bytesFetched: fromStore + fromPeers,
+      readsStore: store !== undefined && origin.mode !== 'never',
+      ...origin,
+      rates: {
+        store: declared(limitStoreBytesPerSec, '--limit-store'),
+        fromPeers: declared(limitDownBytesPerSec, '--limit-down'),
+        toPeers: declared(limitUpBytesPerSec, '--limit-up'),
+        link,
+      },
+      swarm: this.#session.participants(),
+    })
   }
 
   #served(driver: Driver, keeper: ChunkKeeper, writer: TreeWriter, manifest: LoadedManifest): JoinedTree {
@@ -318,7 +352,8 @@ class Join {
       device: codec.status.device,
       codecPath: codec.status.path,
       peers: this.#session.peersSeen,
-      bound: null,
+      bound: this.#judgement.bound,
+      boundMissing: this.#judgement.reason,
       firstRequestAtMs: this.#firstRequestAtMs,
       readyAtMs: this.#readyAtMs,
       store: store?.meter.read() ?? null,
@@ -340,6 +375,10 @@ class Join {
       peers: this.#session.peerCount,
     })
   }
+}
+
+function declared(bytesPerSec: number | undefined, by: string): DeclaredRate | undefined {
+  return bytesPerSec === undefined ? undefined : { bytesPerSec, by }
 }
 
 function throttleOf(bytesPerSec: number | undefined): Throttle | undefined {

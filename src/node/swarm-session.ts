@@ -13,6 +13,7 @@ import { Dialer } from './dialer.ts'
 import type { Driver } from './driver.ts'
 import { MEET_PEERS_MS, OBJECT_REQUEST_MS } from './limits.ts'
 import type { ManifestObjects } from './manifest-objects.ts'
+import { type Participants, PeerStarts } from './peer-starts.ts'
 
 export const AGENT_VERSION = 'swarm/0.1.0'
 
@@ -45,6 +46,7 @@ export class SwarmSession {
   readonly objects: ManifestObjects = new Map()
   readonly #init: SessionInit
   readonly #peers = new Map<PeerId, Peer>()
+  readonly #starts = new PeerStarts()
   #exchange: Exchange | undefined
   #serving: ChunkServing | undefined
   #dialer: Dialer | undefined
@@ -119,6 +121,12 @@ export class SwarmSession {
       progress,
       idleMs: now - changedAtMs,
     }))
+  }
+
+  /** With whom this node has been at it so far. Not known where there may be nodes that it was not connected to. */
+  participants(): Participants {
+    const found = this.#starts.participants(this.#peers.keys())
+    return { ...found, isKnown: found.isKnown && found.peers.length < NEIGHBOURS_MAX }
   }
 
   /** Gives the driver what peers said so far, and tells them what this node has. */
@@ -215,6 +223,10 @@ export class SwarmSession {
     if (message.type === 'status') {
       state.readsOrigin = message.readsOrigin
       state.progress = message.progress
+      if (message.progress === 'done') this.#starts.finished(peer)
+    }
+    if (message.type === 'haveAll') {
+      this.#starts.told(peer, message.bitfield, state.readsOrigin, performance.now())
     }
     if (message.type !== 'claims') state.changedAtMs = performance.now()
     if (this.#driver !== undefined) this.#deliver(peer, state, message)
