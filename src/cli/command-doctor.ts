@@ -3,8 +3,8 @@
 import type { Command } from 'commander'
 import { SwarmError } from '../base/errors.ts'
 import { examine, type Finding } from '../node/doctor.ts'
-import { LISTEN_DEFAULT } from './commands-transfer.ts'
 import { makeContext } from './context.ts'
+import { LISTEN_DEFAULT } from './network-options.ts'
 import { collect } from './values.ts'
 
 const MARKS: Readonly<Record<Finding['status'], readonly [color: string, mark: string]>> = {

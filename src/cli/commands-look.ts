@@ -5,9 +5,10 @@ import type { Command } from 'commander'
 import { SwarmError } from '../base/errors.ts'
 import { type LookedUp, listSnapshots, lookUp, ticketFromStore } from '../node/look-up.ts'
 import { verifyTree } from '../node/verify.ts'
-import { readTicketArgument, repair } from './commands-transfer.ts'
+import { repair } from './command-join.ts'
 import { type Context, makeContext, requireStore } from './context.ts'
 import { ProgressView } from './progress.ts'
+import { readTicketArgument } from './ticket-argument.ts'
 import { collect, formatBytes } from './values.ts'
 
 const DIFFERENCES_SHOWN_MAX = 50

@@ -7,8 +7,10 @@ import { AGENT_VERSION } from '../node/swarm-session.ts'
 import { addBenchCommand } from './command-bench.ts'
 import { addDemoCommand } from './command-demo.ts'
 import { addDoctorCommand } from './command-doctor.ts'
+import { addJoinCommand } from './command-join.ts'
+import { addReplayCommand } from './command-replay.ts'
 import { addLookCommands } from './commands-look.ts'
-import { addTransferCommands } from './commands-transfer.ts'
+import { addSourceCommands } from './commands-source.ts'
 import { Output } from './output.ts'
 
 function makeProgram(): Command {
@@ -30,11 +32,13 @@ function makeProgram(): Command {
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeErr: () => undefined })
     .exitOverride()
-  addTransferCommands(program)
+  addSourceCommands(program)
+  addJoinCommand(program)
   addLookCommands(program)
   addDoctorCommand(program)
   addDemoCommand(program)
   addBenchCommand(program)
+  addReplayCommand(program)
   for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => undefined })
   return program
 }

@@ -66,6 +66,8 @@ export interface Status {
   readonly type: 'status'
   readonly progress: 'partial' | 'done' | 'leaving'
   readonly readsOrigin: boolean
+  /** Holds every chunk, also those that it has not said it holds. */
+  readonly holdsAll: boolean
 }
 
 /** The messages that a node's logic sends and hears; the others stay inside the exchange. */
@@ -147,6 +149,7 @@ function checkKind(kind: wire.Message['kind']): Parsed {
         type: 'status',
         progress: lookUp(PROGRESS, kind.value.progress, 'Status.progress'),
         readsOrigin: kind.value.readsOrigin,
+        holdsAll: kind.value.holdsAll,
       }
     case 'dialBack':
       return checkDialBack(kind.value)
@@ -298,7 +301,7 @@ function encodeKind(message: Message): wire.Message['kind'] {
       return { case: 'peers', value: create(wire.PeersSchema, { signedRecords: [...message.records] }) }
     case 'status': {
       const progress = reverse(PROGRESS, message.progress)
-      return { case: 'status', value: create(wire.StatusSchema, { progress, readsOrigin: message.readsOrigin }) }
+      return { case: 'status', value: create(wire.StatusSchema, { ...message, progress }) }
     }
     case 'dialBack':
       return { case: 'dialBack', value: create(wire.DialBackSchema, { addresses: [...message.addresses] }) }

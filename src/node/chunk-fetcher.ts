@@ -94,7 +94,7 @@ export class ChunkFetcher {
     onBytes: (bytes: number) => void,
   ): Promise<FailReason | undefined> {
     try {
-      await this.#init.downThrottle?.join().take(into.length, signal)
+      await this.#init.downThrottle?.pass(into.length, signal)
     } catch {
       return 'cancelled'
     }

@@ -98,7 +98,7 @@ export class Driver {
   }
 
   /** A peer told which chunks it has. The first such message introduces it to the scheduler. */
-  peerHaves(peer: PeerId, bitfield: Uint8Array, readsOrigin: boolean): void {
+  peerHaves(peer: PeerId, bitfield: Uint8Array, readsOrigin: boolean, holdsAll: boolean): void {
     const have = Bitfield.parse(bitfield, this.#init.manifest.chunks.count)
     if (have === undefined) {
       this.#init.exchange.drop(peer, 'its bitfield does not fit the snapshot')
@@ -109,7 +109,7 @@ export class Driver {
       return
     }
     this.#known.add(peer)
-    this.#post({ type: 'peerUp', peer, have, readsOrigin })
+    this.#post({ type: 'peerUp', peer, have, readsOrigin, holdsAll })
   }
 
   message(peer: PeerId, message: Exclude<PeerMessage, { type: 'haveAll' }>): void {
@@ -153,9 +153,14 @@ export class Driver {
     this.#post({ type: 'askCancelled', ask: askId(ask) })
   }
 
-  /** Wire form of what this node can serve. */
+  /** Wire form of what peers may be told that this node can serve. */
   bitfield(): Uint8Array {
-    return this.#held.encode()
+    return this.#scheduler.advertised().encode()
+  }
+
+  /** Whether peers may be told that this node can serve everything. */
+  get showsAll(): boolean {
+    return this.#scheduler.advertised().complete
   }
 
   /** Tells the peers, refuses new asks, gives up open requests. Resolves when none is left. */
@@ -217,6 +222,7 @@ export class Driver {
             type: 'status',
             progress: action.progress,
             readsOrigin: this.#init.origin !== undefined,
+            holdsAll: this.#held.complete,
           })
         }
         return
@@ -289,7 +295,7 @@ export class Driver {
   }
 
   async #serve(ask: Ask['ask'], chunk: ChunkIndex): Promise<void> {
-    await this.#init.upThrottle?.join().take(this.#init.manifest.chunks.encodedBytes(chunk))
+    await this.#init.upThrottle?.pass(this.#init.manifest.chunks.encodedBytes(chunk))
     const outcome = await this.#init.serving.serve(ask, chunk, this.#init.keeper)
     this.#post({ type: 'chunkServed', ask, outcome: outcome === 'sent' ? 'sent' : 'failed' })
     if (outcome !== 'lost') return

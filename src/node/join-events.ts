@@ -2,6 +2,7 @@
 // JSON for programs; the names of the JSON fields are the contract of the command line.
 
 import type { MeterReading } from '../store/meter.ts'
+import type { RunBound } from './run-bound.ts'
 
 export interface ByteReport {
   readonly raw: number
@@ -29,8 +30,10 @@ export interface TransferReport {
   readonly codecPath: string
   /** Distinct peers that this node exchanged with. */
   readonly peers: number
-  /** Null where the rates that it needs were neither declared nor probed. */
-  readonly bound: null | { seconds: number; efficiency: number; rates: object; limitedBy: string }
+  /** The best possible time and how close this came to it; null where that cannot be known, and of push and seed. */
+  readonly bound: RunBound | null
+  /** Why `bound` is null and what would change that, to follow "the best possible time is not known: "; null otherwise. */
+  readonly boundMissing: string | null
   /** Wall clock, ms since 1970; null when no chunk had to be fetched. */
   readonly firstRequestAtMs: number | null
   readonly readyAtMs: number
@@ -53,4 +56,6 @@ export type NodeEvent =
       readonly peers: number
     }
   | { readonly type: 'warning'; readonly message: string }
+  /** All files that were wanted first are whole, verified and under their final names; `seconds` since the command's start. */
+  | { readonly type: 'first'; readonly files: number; readonly seconds: number }
   | ({ readonly type: 'ready' } & TransferReport)

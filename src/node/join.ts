@@ -6,7 +6,7 @@ import { SlabPool } from '../base/slab-pool.ts'
 import type { Codec, FileSystemCalls } from '../codec/codec.ts'
 import { ChunkKeeper } from '../restore/chunk-keeper.ts'
 import { Destination } from '../restore/destination.ts'
-import { finishTree, makeDirectories } from '../restore/finish-tree.ts'
+import { finishTree, makeDirectories, makeEmptyFiles } from '../restore/finish-tree.ts'
 import { Journal } from '../restore/journal.ts'
 import { scanLocal } from '../restore/local-scan.ts'
 import { TreeWriter } from '../restore/tree-writer.ts'
@@ -14,16 +14,21 @@ import { systemClock } from '../store/clock.ts'
 import type { OpenedStore } from '../store/open-store.ts'
 import { Throttle } from '../store/throttle.ts'
 import { DEFAULT_LIMITS } from '../swarm/limits.ts'
+import type { SchedulerInit } from '../swarm/swarm-state.ts'
 import type { Trace } from '../telemetry/trace.ts'
 import { TransferCounts } from '../telemetry/transfer-counts.ts'
 import { Driver } from './driver.ts'
 import { findManifest } from './find-manifest.ts'
+import { FirstFiles } from './first-files.ts'
 import { checkFreeSpace } from './free-space.ts'
 import type { NodeEvent, TransferReport } from './join-events.ts'
 import type { JoinTarget } from './join-target.ts'
+import type { DeclaredRate } from './link-rate.ts'
 import type { LoadedManifest } from './manifest-objects.ts'
 import { openPeering, type PeeringOptions } from './peering.ts'
-import type { SwarmSession } from './swarm-session.ts'
+import { traceHeader } from './replay.ts'
+import { type Judgement, judgeRun } from './run-bound.ts'
+import { AGENT_VERSION, type SwarmSession } from './swarm-session.ts'
 import { findDeadlock } from './watchdog.ts'
 
 export interface JoinInit {
@@ -35,9 +40,15 @@ export interface JoinInit {
   readonly peering: PeeringOptions
   readonly origin: { readonly mode: 'auto' | 'once' | 'never'; readonly copiesMax: number | 'unlimited' }
   readonly memoryBytes: number
+  /** Bytes per second from the store, which the store itself keeps to, for judging the run; undefined: no limit. */
+  readonly limitStoreBytesPerSec: number | undefined
+  /** What this machine's link states. */
+  readonly link: DeclaredRate | undefined
   /** Bytes per second to and from peers; undefined: no limit. */
   readonly limitUpBytesPerSec: number | undefined
   readonly limitDownBytesPerSec: number | undefined
+  /** Patterns of files that are to be usable before all others, as FirstFiles has them. */
+  readonly first: readonly string[]
   readonly deleteExtra: boolean
   readonly rehash: boolean
   readonly force: boolean
@@ -86,6 +97,9 @@ class Join {
   #firstRequestAtMs: number | null = null
   #readyAtMs = 0
   #seconds = 0
+  #chunksHeldAtStart = 0
+  #fetchStartedAtMs = 0
+  #judgement: Judgement = { bound: null, reason: 'the join is not over' }
 
   constructor(init: JoinInit, destination: Destination, session: SwarmSession) {
     this.#init = init
@@ -104,6 +118,7 @@ class Join {
     const journal = await Journal.open(`${statePath}/journal`, target.root, manifest.chunks.count)
     const { codec, calls } = this.#init
     const slabs = this.#slabs
+    const first = this.#findFirst(manifest)
     const writer = new TreeWriter({
       manifest,
       destination: this.#destination,
@@ -111,6 +126,7 @@ class Join {
       calls,
       journal,
       slabs,
+      urgent: first.entries,
       nowMs: () => performance.now(),
     })
     const keeper = new ChunkKeeper({
@@ -123,9 +139,11 @@ class Join {
     })
     try {
       await this.#scan(manifest, writer, journal)
-      const driver = this.#makeDriver(manifest, writer, keeper)
-      await this.#fetch(driver, manifest, writer)
+      await makeEmptyFiles(manifest, this.#destination, writer, first.entries)
+      const driver = this.#makeDriver(manifest, writer, keeper, first)
+      await this.#fetch(driver, manifest, writer, first)
       await this.#finish(manifest, writer)
+      this.#tellFirst(first, writer)
       this.#session.markComplete()
       return this.#served(driver, keeper, writer, manifest)
     } catch (error) {
@@ -155,34 +173,49 @@ class Join {
     this.#counts.fromSelf = resumedBytes + reusedBytes
     this.#counts.rawStored = this.#counts.fromSelf
     this.#counts.chunksStored = writer.stored.count
+    this.#chunksHeldAtStart = writer.stored.count
     if (this.#init.force) return
     await checkFreeSpace(this.#destination.path, manifest.rawBytes - this.#counts.fromSelf)
   }
 
-  #makeDriver(manifest: LoadedManifest, writer: TreeWriter, keeper: ChunkKeeper): Driver {
+  #findFirst(manifest: LoadedManifest): FirstFiles {
+    const first = new FirstFiles(manifest, this.#init.first)
+    for (const pattern of first.unmatched) {
+      this.#init.emit({ type: 'warning', message: `--first ${pattern} matches no file of the snapshot` })
+    }
+    return first
+  }
+
+  #makeDriver(manifest: LoadedManifest, writer: TreeWriter, keeper: ChunkKeeper, first: FirstFiles): Driver {
     const { store, origin, memoryBytes } = this.#init
     const chunkBytes = Float64Array.from({ length: manifest.chunks.count }, (_, chunk) =>
       manifest.chunks.encodedBytes(chunk),
     )
     const readable = store !== undefined && origin.mode !== 'never'
+    const scheduler: SchedulerInit = {
+      self: this.#session.exchange.peerId,
+      chunkBytes,
+      held: writer.stored,
+      ...(first.chunks.count === 0 ? {} : { first: first.chunks }),
+      limits: { ...DEFAULT_LIMITS, memoryBytesMax: Math.floor(memoryBytes / 2) },
+      // Different in every process, the same in a replay of its trace.
+      seed: hashText(this.#session.exchange.peerId),
+      origin: { readable, mode: origin.mode, copiesMax: origin.copiesMax },
+    }
+    this.#init.trace?.begin(traceHeader(AGENT_VERSION, scheduler))
     return new Driver({
       manifest,
-      scheduler: {
-        self: this.#session.exchange.peerId,
-        chunkBytes,
-        held: writer.stored,
-        limits: { ...DEFAULT_LIMITS, memoryBytesMax: Math.floor(memoryBytes / 2) },
-        // Different in every process, the same in a replay of its trace.
-        seed: hashText(this.#session.exchange.peerId),
-        origin: { readable, mode: origin.mode, copiesMax: origin.copiesMax },
-      },
+      scheduler,
       exchange: this.#session.exchange,
       serving: this.#session.serving,
       keeper,
       slabs: this.#slabs,
       counts: this.#counts,
       origin: readable ? store.store : undefined,
-      storeChunk: (chunk, encoded) => writer.store(chunk, encoded.bytes),
+      storeChunk: async (chunk, encoded) => {
+        await writer.store(chunk, encoded.bytes)
+        void this.#commitIfDue(writer, first)
+      },
       findPeers: () => this.#session.lookForPeers(),
       completed: () => this.#completed.resolve(),
       failed: (error) => this.#completed.reject(error),
@@ -194,7 +227,7 @@ class Join {
   }
 
   /** Until every chunk is in its files. Commits and reports on the way, and notices when there is no way on. */
-  async #fetch(driver: Driver, manifest: LoadedManifest, writer: TreeWriter): Promise<void> {
+  async #fetch(driver: Driver, manifest: LoadedManifest, writer: TreeWriter, first: FirstFiles): Promise<void> {
     this.#stage = 'fetching'
     const { signal } = this.#init
     const abort = (): void => this.#completed.reject(signal.reason)
@@ -205,12 +238,13 @@ class Join {
     }, WATCH_MS)
     const commit = setInterval(() => {
       this.#progress()
-      writer.commitIfDue().catch((error: unknown) => this.#completed.reject(error))
+      void this.#commitIfDue(writer, first)
     }, COMMIT_POLL_MS)
     try {
       const readsStore = this.#init.store !== undefined && writer.stored.count < manifest.chunks.count
       if (readsStore) await this.#session.meetPeers(signal)
       signal.throwIfAborted()
+      this.#fetchStartedAtMs = performance.now()
       this.#session.attach(driver)
       driver.start()
       await this.#completed.promise
@@ -225,6 +259,24 @@ class Join {
     this.#firstRequestAtMs = driver.firstRequestAtMs ?? null
   }
 
+  async #commitIfDue(writer: TreeWriter, first: FirstFiles): Promise<void> {
+    try {
+      await writer.commitIfDue()
+      this.#tellFirst(first, writer)
+    } catch (error) {
+      this.#completed.reject(error)
+    }
+  }
+
+  #tellFirst(first: FirstFiles, writer: TreeWriter): void {
+    if (!first.arrived(writer.finished)) return
+    this.#init.emit({ type: 'first', files: first.entries.count, seconds: this.#secondsSinceStart() })
+  }
+
+  #secondsSinceStart(): number {
+    return (performance.now() - this.#init.startedAtMs) / 1000
+  }
+
   async #finish(manifest: LoadedManifest, writer: TreeWriter): Promise<void> {
     this.#stage = 'finishing'
     this.#progress()
@@ -235,8 +287,31 @@ class Join {
       })
     }
     this.#readyAtMs = Date.now()
-    this.#seconds = (performance.now() - this.#init.startedAtMs) / 1000
+    this.#seconds = this.#secondsSinceStart()
+    this.#judgement = this.#judge(manifest)
     this.#progress()
+  }
+
+  #judge(manifest: LoadedManifest): Judgement {
+    const { store, origin, link, limitStoreBytesPerSec, limitDownBytesPerSec, limitUpBytesPerSec } = this.#init
+    const { fromStore, fromPeers } = this.#counts
+    return judgeRun({
+      encodedBytes: manifest.encodedBytes,
+      chunks: manifest.chunks.count,
+      seconds: this.#seconds,
+      fetchStartedAtMs: this.#fetchStartedAtMs,
+      chunksHeldAtStart: this.#chunksHeldAtStart,
+      bytesFetched: fromStore + fromPeers,
+      readsStore: store !== undefined && origin.mode !== 'never',
+      ...origin,
+      rates: {
+        store: declared(limitStoreBytesPerSec, '--limit-store'),
+        fromPeers: declared(limitDownBytesPerSec, '--limit-down'),
+        toPeers: declared(limitUpBytesPerSec, '--limit-up'),
+        link,
+      },
+      swarm: this.#session.participants(),
+    })
   }
 
   #served(driver: Driver, keeper: ChunkKeeper, writer: TreeWriter, manifest: LoadedManifest): JoinedTree {
@@ -277,7 +352,8 @@ class Join {
       device: codec.status.device,
       codecPath: codec.status.path,
       peers: this.#session.peersSeen,
-      bound: null,
+      bound: this.#judgement.bound,
+      boundMissing: this.#judgement.reason,
       firstRequestAtMs: this.#firstRequestAtMs,
       readyAtMs: this.#readyAtMs,
       store: store?.meter.read() ?? null,
@@ -299,6 +375,10 @@ class Join {
       peers: this.#session.peerCount,
     })
   }
+}
+
+function declared(bytesPerSec: number | undefined, by: string): DeclaredRate | undefined {
+  return bytesPerSec === undefined ? undefined : { bytesPerSec, by }
 }
 
 function throttleOf(bytesPerSec: number | undefined): Throttle | undefined {

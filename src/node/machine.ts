@@ -5,6 +5,7 @@ import { openFileSystemCalls } from '../codec/file-system-calls.ts'
 import { findGpus, openNativeCodec } from '../codec/native-codec.ts'
 import { type OpenedStore, openStore } from '../store/open-store.ts'
 import { FileTrace, type Trace } from '../telemetry/trace.ts'
+import { type DeclaredRate, readLinkRate } from './link-rate.ts'
 
 export interface StoreLocationOptions {
   readonly url: string
@@ -19,6 +20,8 @@ export interface Machine {
   openCodec(device: DeviceChoice, warn?: (text: string) => void): Codec
   /** GPUs that can be used; where there are none, `reason` says why. Asks the driver, which may take some 100 ms. */
   findGpus(): { readonly names: readonly string[]; readonly reason: string }
+  /** What the network interface of the default route states. */
+  linkRate(): Promise<DeclaredRate | undefined>
   readonly calls: FileSystemCalls
 }
 
@@ -28,11 +31,12 @@ export function openMachine(env: NodeJS.ProcessEnv): Machine {
       openStore({ ...location, env, ...(limitBytesPerSec === undefined ? {} : { limitBytesPerSec }) }),
     openCodec: (device, warn) => openNativeCodec({ device, ...(warn === undefined ? {} : { warn }) }),
     findGpus,
+    linkRate: () => readLinkRate(),
     calls: openFileSystemCalls(),
   }
 }
 
-/** Records the scheduler's steps into a file; the caller closes it. */
-export function openTrace(path: string): Trace {
-  return new FileTrace(path)
+/** Records the scheduler's steps into a new file; the caller closes it. `warn` hears when it cannot go on. */
+export function openTrace(path: string, warn: (text: string) => void): Trace {
+  return new FileTrace(path, warn)
 }

@@ -170,6 +170,7 @@ function seedReport(init: SeedInit, session: SwarmSession, seconds: number, read
     codecPath: init.codec.status.path,
     peers: session.peersSeen,
     bound: null,
+    boundMissing: null,
     firstRequestAtMs: null,
     readyAtMs,
     store: init.store?.meter.read() ?? null,

@@ -169,6 +169,7 @@ function pushReport(
     codecPath: status.path,
     peers: 0,
     bound: null,
+    boundMissing: null,
     firstRequestAtMs: null,
     readyAtMs: Date.now(),
     store: opened.meter.read(),

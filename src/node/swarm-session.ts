@@ -13,6 +13,7 @@ import { Dialer } from './dialer.ts'
 import type { Driver } from './driver.ts'
 import { MEET_PEERS_MS, OBJECT_REQUEST_MS } from './limits.ts'
 import type { ManifestObjects } from './manifest-objects.ts'
+import { type Participants, PeerStarts } from './peer-starts.ts'
 
 export const AGENT_VERSION = 'swarm/0.1.0'
 
@@ -35,6 +36,7 @@ export interface SessionInit {
 interface Peer {
   readonly info: PeerInfo
   readsOrigin: boolean
+  holdsAll: boolean
   progress: 'partial' | 'done' | 'leaving'
   /** When `progress` or the peer's chunks last changed, monotonic ms. */
   changedAtMs: number
@@ -45,6 +47,7 @@ export class SwarmSession {
   readonly objects: ManifestObjects = new Map()
   readonly #init: SessionInit
   readonly #peers = new Map<PeerId, Peer>()
+  readonly #starts = new PeerStarts()
   #exchange: Exchange | undefined
   #serving: ChunkServing | undefined
   #dialer: Dialer | undefined
@@ -113,12 +116,18 @@ export class SwarmSession {
   /** Ids, addresses and progress of the peers connected now. */
   peers(): { peer: PeerId; address: string; progress: Peer['progress']; idleMs: number }[] {
     const now = performance.now()
-    return [...this.#peers].map(([peer, { info, progress, changedAtMs }]) => ({
+    return [...this.#peers].map(([peer, { info, progress, holdsAll, changedAtMs }]) => ({
       peer,
       address: info.address,
-      progress,
+      progress: progress === 'partial' && holdsAll ? 'done' : progress,
       idleMs: now - changedAtMs,
     }))
+  }
+
+  /** With whom this node has been at it so far. Not known where there may be nodes that it was not connected to. */
+  participants(): Participants {
+    const found = this.#starts.participants(this.#peers.keys())
+    return { ...found, isKnown: found.isKnown && found.peers.length < NEIGHBOURS_MAX }
   }
 
   /** Gives the driver what peers said so far, and tells them what this node has. */
@@ -198,9 +207,17 @@ export class SwarmSession {
 
   #peerUp(peer: PeerId, info: PeerInfo): void {
     this.#peersSeen++
-    this.#peers.set(peer, { info, readsOrigin: false, progress: 'partial', changedAtMs: performance.now(), early: [] })
-    const progress = this.#complete ? 'done' : 'partial'
-    this.exchange.send(peer, { type: 'status', progress, readsOrigin: this.#init.readsOrigin })
+    this.#peers.set(peer, {
+      info,
+      readsOrigin: false,
+      holdsAll: false,
+      progress: 'partial',
+      changedAtMs: performance.now(),
+      early: [],
+    })
+    const holdsAll = this.#complete
+    const progress = holdsAll && this.#driver?.showsAll !== false ? 'done' : 'partial'
+    this.exchange.send(peer, { type: 'status', progress, readsOrigin: this.#init.readsOrigin, holdsAll })
     if (this.#driver !== undefined) this.exchange.send(peer, { type: 'haveAll', bitfield: this.#driver.bitfield() })
   }
 
@@ -214,7 +231,12 @@ export class SwarmSession {
     if (state === undefined) return
     if (message.type === 'status') {
       state.readsOrigin = message.readsOrigin
+      state.holdsAll = message.holdsAll
       state.progress = message.progress
+      if (message.progress === 'done') this.#starts.finished(peer)
+    }
+    if (message.type === 'haveAll') {
+      this.#starts.told(peer, message.bitfield, state, performance.now())
     }
     if (message.type !== 'claims') state.changedAtMs = performance.now()
     if (this.#driver !== undefined) this.#deliver(peer, state, message)
@@ -223,7 +245,7 @@ export class SwarmSession {
   }
 
   #deliver(peer: PeerId, state: Peer, message: PeerMessage): void {
-    if (message.type === 'haveAll') this.#driver?.peerHaves(peer, message.bitfield, state.readsOrigin)
+    if (message.type === 'haveAll') this.#driver?.peerHaves(peer, message.bitfield, state.readsOrigin, state.holdsAll)
     else this.#driver?.message(peer, message)
   }
 
@@ -236,7 +258,7 @@ export class SwarmSession {
 
 /** Who probably has the manifest comes first. */
 function rank(peer: Peer): number {
-  if (peer.progress === 'done') return 0
+  if (peer.progress === 'done' || peer.holdsAll) return 0
   return peer.early.some((message) => message.type === 'haveAll') ? 1 : 2
 }
 

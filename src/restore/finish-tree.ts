@@ -2,6 +2,7 @@
 // what the snapshot does not hold.
 
 import { type FileHandle, lstat, readdir, rm } from 'node:fs/promises'
+import { Bitfield } from '../base/bitfield.ts'
 import type { ChunkPlaces } from '../snapshot/chunk-places.ts'
 import type { Manifest } from '../snapshot/manifest.ts'
 import { printablePath, STATE_DIRECTORY } from '../snapshot/paths.ts'
@@ -13,6 +14,22 @@ import type { TreeWriter } from './tree-writer.ts'
 export async function makeDirectories(manifest: Manifest, destination: Destination): Promise<void> {
   for (let index = 0; index < manifest.entries.count; index++) {
     if (manifest.entries.type(index) === 'directory') await destination.makeDirectory(manifest.entries.path(index))
+  }
+}
+
+/** Makes the empty files among `which` under their final names; those that are finished stay as they are. */
+export async function makeEmptyFiles(
+  manifest: Manifest,
+  destination: Destination,
+  writer: TreeWriter,
+  which: Iterable<number>,
+): Promise<void> {
+  const { entries } = manifest
+  for (const index of which) {
+    if (entries.type(index) !== 'file' || entries.size(index) > 0 || writer.finished.has(index)) continue
+    await makeEmptyFile(index, destination)
+    await destination.finishFile(index, entries.get(index))
+    writer.finished.add(index)
   }
 }
 
@@ -28,12 +45,7 @@ export async function finishTree(
 ): Promise<void> {
   await writer.commit()
   const { entries } = manifest
-  for (let index = 0; index < entries.count; index++) {
-    if (entries.type(index) !== 'file' || entries.size(index) > 0) continue
-    await makeEmptyFile(index, destination)
-    await destination.finishFile(index, entries.get(index))
-    writer.finished.add(index)
-  }
+  await makeEmptyFiles(manifest, destination, writer, Bitfield.full(entries.count))
   for (let index = 0; index < entries.count; index++) {
     if (entries.type(index) === 'symlink') await destination.makeSymlink(entries.get(index))
   }

@@ -28,6 +28,8 @@ export interface TreeWriterInit {
   readonly calls: FileSystemCalls
   readonly journal: Journal
   readonly slabs: SlabPool
+  /** Files that a commit is due for as soon as one of them is whole. Default: none. */
+  readonly urgent?: Bitfield
   /** Milliseconds on a monotonic clock. */
   readonly nowMs: () => number
 }
@@ -44,6 +46,7 @@ export class TreeWriter {
   #pendingChunks: number[] = []
   #pendingFiles = new Set<number>()
   #pendingBytes = 0
+  #pendingUrgent = false
   #lastCommitMs: number
   #commit: Promise<void> | undefined
 
@@ -107,10 +110,11 @@ export class TreeWriter {
     this.#settleAll(chunk, places)
   }
 
-  /** Commits when enough was written or enough time has passed. Cheap otherwise. */
+  /** Commits when enough was written, enough time has passed, or an urgent file is whole. Cheap otherwise, and during a commit. */
   async commitIfDue(): Promise<void> {
+    if (this.#commit !== undefined) return
     const overdue = this.#init.nowMs() - this.#lastCommitMs >= COMMIT_INTERVAL_MS && this.#pendingChunks.length > 0
-    if (overdue || this.#pendingBytes >= COMMIT_BYTES) await this.commit()
+    if (overdue || this.#pendingUrgent || this.#pendingBytes >= COMMIT_BYTES) await this.commit()
   }
 
   /** Makes everything stored so far survive a crash. Commits run one after the other. */
@@ -135,6 +139,7 @@ export class TreeWriter {
     this.#pendingChunks = []
     this.#pendingFiles = new Set()
     this.#pendingBytes = 0
+    this.#pendingUrgent = false
     this.#lastCommitMs = this.#init.nowMs()
     if (chunks.length === 0 && files.size === 0) return
     await this.sync()
@@ -179,7 +184,9 @@ export class TreeWriter {
     const remaining = (this.#remaining[place.entry] ?? 0) - place.length
     invariant(remaining >= 0, `entry ${place.entry} got more bytes than it has`)
     this.#remaining[place.entry] = remaining
-    if (remaining === 0) this.#pendingFiles.add(place.entry)
+    if (remaining > 0) return
+    this.#pendingFiles.add(place.entry)
+    if (this.#init.urgent?.has(place.entry)) this.#pendingUrgent = true
   }
 
   async #withDescriptors(

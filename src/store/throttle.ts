@@ -58,6 +58,16 @@ export class Throttle {
     return { take: (bytes, signal) => this.#take(turn, bytes, signal), leave: () => this.#leave(turn) }
   }
 
+  /** Waits in line for `bytes` at once and leaves it again. Aborting rejects with the signal's reason. */
+  async pass(bytes: number, signal?: AbortSignal): Promise<void> {
+    const turn = this.join()
+    try {
+      await turn.take(bytes, signal)
+    } finally {
+      turn.leave()
+    }
+  }
+
   #take(turn: number, bytes: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason)

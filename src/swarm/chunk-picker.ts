@@ -10,13 +10,18 @@ import type { PeerOffers } from './peer-offers.ts'
 /** How many wanted chunks one pick compares. */
 const SAMPLES = 16
 
+/** Of a chunk that no peer holds whose chunks count. */
+const RANK_LAST = 2 ** 20
+
 /** Of chunks in our share that one peer alone holds, how many are tried: a source has them all, another peer few. */
 const PROBES = 6
 
-/** Wanted chunks that one peer alone holds, in our share or not, and those that several hold. */
-const LONE_OWN = 0
-const LONE_OTHER = 1
-const COMMON = 2
+/** Wanted chunks that come before all others; the rest: one peer alone holds them, in our share or not, or several do. */
+const FIRST = 0
+const LONE_OWN = 1
+const LONE_OTHER = 2
+const COMMON = 3
+const BUCKETS = [FIRST, LONE_OWN, LONE_OTHER, COMMON]
 
 export class ChunkPicker {
   readonly #random: Prng
@@ -24,18 +29,21 @@ export class ChunkPicker {
   readonly #wanted: Bitfield
   readonly #share: Bitfield
   readonly #pickable: IndexBuckets
+  readonly #first: Bitfield
 
-  constructor(chunkCount: number, random: Prng) {
+  /** `first`: chunks that are picked before all others. Read, not kept. */
+  constructor(chunkCount: number, random: Prng, first = new Bitfield(chunkCount)) {
     this.#random = random
     this.#availability = new Uint16Array(chunkCount)
     this.#wanted = new Bitfield(chunkCount)
     this.#share = new Bitfield(chunkCount)
-    this.#pickable = new IndexBuckets(chunkCount, COMMON + 1)
+    this.#pickable = new IndexBuckets(chunkCount, BUCKETS.length)
+    this.#first = first.copy()
   }
 
   /** How many wanted chunks some peer holds. */
   get pickable(): number {
-    return this.#pickable.count(LONE_OWN) + this.#pickable.count(LONE_OTHER) + this.#pickable.count(COMMON)
+    return BUCKETS.reduce((sum, bucket) => sum + this.#pickable.count(bucket), 0)
   }
 
   isWanted(chunk: number): boolean {
@@ -65,9 +73,14 @@ export class ChunkPicker {
     if (inShare ? this.#share.add(chunk) : this.#share.remove(chunk)) this.#place(chunk)
   }
 
+  /** The rarest of some wanted chunks among `offers`, out of which what is not wanted is taken. Undefined when nothing is left. */
+  pickOffered(offers: PeerOffers): number | undefined {
+    const chunk = this.#best(offers)
+    return chunk !== undefined && this.availability(chunk) > 0 ? chunk : undefined
+  }
+
   /**
-   * A wanted chunk that the peer alone holds and that is in our share, or else the rarest of some among its `offers`, out of
-   * which what is not wanted is taken. Undefined when nothing is left.
+   * A wanted chunk that the peer alone holds and that is in our share, or else what pickOffered() says.
    */
   pick(have: Bitfield, offers: PeerOffers): number | undefined {
     const count = this.#pickable.count(LONE_OWN)
@@ -75,17 +88,17 @@ export class ChunkPicker {
       const chunk = this.#pickable.at(LONE_OWN, this.#random.below(count))
       if (have.has(chunk)) return chunk
     }
-    return this.#best(offers, (chunk) => this.#rank(chunk))
+    return this.pickOffered(offers)
   }
 
   /** The same for a peer whose chunks do not count as available: better one that others hold as well. */
   pickUncounted(offers: PeerOffers): number | undefined {
-    return this.#best(offers, (chunk) => (this.availability(chunk) > 0 ? this.#rank(chunk) : Number.MAX_SAFE_INTEGER))
+    return this.#best(offers)
   }
 
-  /** A wanted chunk that some peer holds, the rarest of a few. */
+  /** A wanted chunk that some peer holds, those that come first before the rest, the rarest of a few. */
   pickAny(): number | undefined {
-    for (const bucket of [LONE_OWN, LONE_OTHER, COMMON]) {
+    for (const bucket of BUCKETS) {
       const count = this.#pickable.count(bucket)
       let best: number | undefined
       for (let sample = 0; sample < Math.min(SAMPLES, count); sample++) {
@@ -97,33 +110,50 @@ export class ChunkPicker {
     return undefined
   }
 
-  #best(offers: PeerOffers, rankOf: (chunk: number) => number): number | undefined {
+  #best(offers: PeerOffers): number | undefined {
+    if (offers.size <= SAMPLES) return this.#bestOfAll(offers)
     let best: number | undefined
     let bestRank = 0
-    let samples = 0
-    let position = offers.size === 0 ? 0 : this.#random.below(offers.size)
-    while (offers.size > 0 && samples < SAMPLES) {
-      position %= offers.size
+    for (let samples = 0; samples < SAMPLES && offers.size > 0; ) {
+      const position = this.#random.below(offers.size)
       const chunk = offers.at(position)
       if (!this.#wanted.has(chunk)) {
         offers.removeAt(position)
         continue
       }
-      const rank = rankOf(chunk)
-      if (best === undefined || rank < bestRank) {
-        best = chunk
-        bestRank = rank
-      }
       samples++
-      // A short list is looked through once.
-      if (samples >= offers.size) break
-      position = offers.size > SAMPLES ? this.#random.below(offers.size) : position + 1
+      const rank = this.#rank(chunk)
+      if (best !== undefined && rank >= bestRank) continue
+      best = chunk
+      bestRank = rank
+    }
+    return best
+  }
+
+  #bestOfAll(offers: PeerOffers): number | undefined {
+    let best: number | undefined
+    let bestRank = 0
+    let alike = 0
+    // From the last on: what comes to the place of a removed one was looked at before.
+    for (let position = offers.size - 1; position >= 0; position--) {
+      const chunk = offers.at(position)
+      if (!this.#wanted.has(chunk)) {
+        offers.removeAt(position)
+        continue
+      }
+      const rank = this.#rank(chunk)
+      if (best !== undefined && rank > bestRank) continue
+      alike = best !== undefined && rank === bestRank ? alike + 1 : 1
+      // Each of those alike is taken with the same chance.
+      if (alike === 1 || this.#random.below(alike) === 0) best = chunk
+      bestRank = rank
     }
     return best
   }
 
   #rank(chunk: number): number {
-    return this.availability(chunk) * 2 + (this.#share.has(chunk) ? 0 : 1)
+    const availability = this.availability(chunk)
+    return availability === 0 ? RANK_LAST : availability * 2 + (this.#share.has(chunk) ? 0 : 1)
   }
 
   #place(chunk: number): void {
@@ -133,6 +163,7 @@ export class ChunkPicker {
   #bucketOf(chunk: number): number {
     const availability = this.availability(chunk)
     if (availability === 0 || !this.#wanted.has(chunk)) return NO_BUCKET
+    if (this.#first.has(chunk)) return FIRST
     if (availability > 1) return COMMON
     return this.#share.has(chunk) ? LONE_OWN : LONE_OTHER
   }

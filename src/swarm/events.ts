@@ -42,7 +42,14 @@ export interface Claim {
 export type PeerProgress = 'partial' | 'done' | 'leaving'
 
 export type Event =
-  | { readonly type: 'peerUp'; readonly peer: PeerId; readonly have: Bitfield; readonly readsOrigin: boolean }
+  | {
+      readonly type: 'peerUp'
+      readonly peer: PeerId
+      readonly have: Bitfield
+      readonly readsOrigin: boolean
+      /** It holds every chunk, also those that are not in `have`: it gives them out one after the other. */
+      readonly holdsAll: boolean
+    }
   | { readonly type: 'peerHas'; readonly peer: PeerId; readonly chunks: readonly ChunkIndex[] }
   | { readonly type: 'peerStatus'; readonly peer: PeerId; readonly progress: PeerProgress }
   | { readonly type: 'peerDown'; readonly peer: PeerId }

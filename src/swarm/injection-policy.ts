@@ -63,6 +63,8 @@ export class InjectionPolicy {
   /** A chunk has left, or not: it is shown again. */
   served(id: PeerId, chunk: number, isSent: boolean): void {
     if (!this.#isActive) return
+    // A neighbour may ask for what it was not shown: see expectFirst.
+    if (isSent) this.#hidden.move(chunk, NO_BUCKET)
     const shown = this.#shown.get(id)
     if (shown === undefined) return
     this.#shown.set(

@@ -33,6 +33,12 @@ export const FREE_IN_SHARE = 0
 export const FREE_ELSEWHERE = 1
 export const CLAIMED = 2
 export const HELD_BY_STRANGER = 3
+/** Free like the first two, and wanted before all others. */
+const FIRST_IN_SHARE = 4
+const FIRST_ELSEWHERE = 5
+
+/** In the order in which they are taken. */
+const FREE = [FIRST_IN_SHARE, FIRST_ELSEWHERE, FREE_IN_SHARE, FREE_ELSEWHERE]
 
 /** How many chunks of a bucket one search looks at. */
 const SEARCH_MAX = 32
@@ -51,16 +57,19 @@ export class OriginLeases {
   readonly #leases = new Map<number, Lease>()
   readonly #buckets: IndexBuckets
   readonly #absent: Bitfield
+  readonly #first: Bitfield
   #sequence = 0
   #strangers = 0
   #expiryCursor = 0
 
-  constructor(self: PeerId, chunkCount: number, limits: Limits, random: Prng) {
+  /** `first`: chunks that are taken before all others. Read, not kept. */
+  constructor(self: PeerId, chunkCount: number, limits: Limits, random: Prng, first = new Bitfield(chunkCount)) {
     this.#self = self
     this.#limits = limits
     this.#random = random
-    this.#buckets = new IndexBuckets(chunkCount, 4)
+    this.#buckets = new IndexBuckets(chunkCount, 6)
     this.#absent = new Bitfield(chunkCount)
+    this.#first = first.copy()
   }
 
   /** Chunks that the origin said it does not have. */
@@ -69,7 +78,7 @@ export class OriginLeases {
   }
 
   get freeCount(): number {
-    return this.#buckets.count(FREE_IN_SHARE) + this.#buckets.count(FREE_ELSEWHERE)
+    return FREE.reduce((sum, bucket) => sum + this.#buckets.count(bucket), 0)
   }
 
   /** Sorts a chunk in. `needed`: missing, not asked for, and no peer that counts holds it. */
@@ -78,12 +87,12 @@ export class OriginLeases {
       this.#buckets.move(chunk, NO_BUCKET)
       return
     }
-    this.#buckets.move(chunk, this.#claimBucket(chunk, now) ?? (inShare ? FREE_IN_SHARE : FREE_ELSEWHERE))
+    this.#buckets.move(chunk, this.#claimBucket(chunk, now) ?? this.#freeBucket(chunk, inShare))
   }
 
-  /** A chunk that nobody has taken as far as we know, our share first. */
+  /** A chunk that nobody has taken as far as we know: what comes before all others, then the rest, our share first in both. */
   pickFree(): number | undefined {
-    for (const bucket of [FREE_IN_SHARE, FREE_ELSEWHERE]) {
+    for (const bucket of FREE) {
       const count = this.#buckets.count(bucket)
       if (count > 0) return this.#buckets.at(bucket, this.#random.below(count))
     }
@@ -248,6 +257,11 @@ export class OriginLeases {
     const rest = (this.#words.get(chunk) ?? []).filter((word) => word.holder !== holder)
     if (rest.length === 0) this.#words.delete(chunk)
     else this.#words.set(chunk, rest)
+  }
+
+  #freeBucket(chunk: number, inShare: boolean): number {
+    if (this.#first.has(chunk)) return inShare ? FIRST_IN_SHARE : FIRST_ELSEWHERE
+    return inShare ? FREE_IN_SHARE : FREE_ELSEWHERE
   }
 
   #claimBucket(chunk: number, now: number): number | undefined {

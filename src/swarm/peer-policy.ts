@@ -13,6 +13,8 @@ const ORIGIN_MARGIN = 4
 
 export class PeerPolicy {
   readonly #state: SwarmState
+  /** Whether the last request found no memory: peers wait for it then. */
+  #lacksRoom = false
 
   constructor(state: SwarmState) {
     this.#state = state
@@ -23,12 +25,14 @@ export class PeerPolicy {
     const { requests, touched } = this.#state
     const openMax = this.#openMax()
     if (requests.peerCount >= openMax) return
+    this.#lacksRoom = false
     let askable = this.#askable()
     for (let depth = 1; askable.length > 0; depth++) {
       const next: Peer[] = []
       for (const peer of askable) {
         if (requests.peerCount >= openMax) return
         if (peer.open >= depth || this.#ask(peer)) next.push(peer)
+        else if (this.#lacksRoom) return
         else touched.delete(peer)
       }
       askable = next
@@ -59,7 +63,7 @@ export class PeerPolicy {
     const { random, touched } = this.#state
     const found: Peer[] = []
     for (const peer of touched) {
-      if (peer.offers.size > 0 && this.#mayAsk(peer)) found.push(peer)
+      if (peer.firstOffers.size + peer.offers.size > 0 && this.#mayAsk(peer)) found.push(peer)
       else touched.delete(peer)
     }
     const start = found.length === 0 ? 0 : random.below(found.length)
@@ -76,15 +80,17 @@ export class PeerPolicy {
     const { requests } = this.#state
     if (!this.#mayAsk(peer)) return false
     const chunk = this.#pick(peer)
-    if (chunk === undefined || !requests.hasRoom(this.#state.bytesOf(chunk))) return false
+    if (chunk === undefined) return false
+    this.#lacksRoom = !requests.hasRoom(this.#state.bytesOf(chunk))
+    if (this.#lacksRoom) return false
     this.#state.openRequest(chunk, peer)
     return true
   }
 
   #pick(peer: Peer): number | undefined {
     const { picker } = this.#state
-    if (!peer.counted) return picker.pickUncounted(peer.offers)
-    return picker.pick(peer.have, peer.offers)
+    if (!peer.counted) return picker.pickUncounted(peer.firstOffers) ?? picker.pickUncounted(peer.offers)
+    return picker.pickOffered(peer.firstOffers) ?? picker.pick(peer.have, peer.offers)
   }
 
   /** Endgame: an idle neighbour is asked for a chunk that is slow to come from elsewhere. */

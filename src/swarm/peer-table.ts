@@ -11,7 +11,8 @@ import { RateMeter } from './rate-meter.ts'
 export interface Peer {
   readonly id: PeerId
   readonly have: Bitfield
-  /** Of that, what we want. */
+  /** Of that, what we want: before all others, and the rest. */
+  readonly firstOffers: PeerOffers
   readonly offers: PeerOffers
   readonly readsOrigin: boolean
   readonly rate: RateMeter
@@ -81,6 +82,7 @@ export class PeerTable {
     const peer: Peer = {
       id,
       have: have.size === chunkCount ? have.copy() : new Bitfield(chunkCount),
+      firstOffers: new PeerOffers(chunkCount),
       offers: new PeerOffers(chunkCount),
       readsOrigin,
       rate: new RateMeter(),

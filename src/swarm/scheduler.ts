@@ -35,7 +35,12 @@ export class Scheduler {
   #saidComplete = false
 
   constructor(init: SchedulerInit) {
-    invariant(init.held.size === init.chunkBytes.length, 'the held set and the chunk sizes differ in length')
+    for (const set of [init.held, init.first]) {
+      invariant(
+        set === undefined || set.size === init.chunkBytes.length,
+        'a set of chunks and their sizes differ in length',
+      )
+    }
     this.#state = new SwarmState(init)
     this.#originPolicy = new OriginPolicyDecider(this.#state)
     this.#peerPolicy = new PeerPolicy(this.#state)
@@ -161,6 +166,7 @@ export class Scheduler {
     const peer = state.peers.add(event.peer, event.have, state.chunkCount, event.readsOrigin, state.now)
     state.setCounted(peer, true)
     state.offerAll(peer)
+    if (event.holdsAll) state.expectFirst(peer)
     if (peer.have.complete) peer.progress = 'done'
     else {
       state.fetchShare.add(peer.id)
@@ -391,7 +397,7 @@ export class Scheduler {
       next = Math.min(next, this.#findPeersAt, this.#tickAt, peers.nextReturn(now))
       if (originBlockedUntil > now) next = Math.min(next, originBlockedUntil)
     }
-    if (this.#injection.isActive) next = Math.min(next, this.#tickAt)
+    if (this.#injection.isActive && peers.count > 0) next = Math.min(next, this.#tickAt)
     return next === Number.POSITIVE_INFINITY ? null : next
   }
 }

@@ -29,6 +29,8 @@ export interface SchedulerInit {
   readonly chunkBytes: ArrayLike<number>
   /** Chunks stored already. Copied. */
   readonly held: Bitfield
+  /** Chunks that are asked for before all others, from peers and origin alike. Read, not kept. Default: none. */
+  readonly first?: Bitfield
   readonly limits: Limits
   readonly seed: number
   readonly origin: OriginPolicy
@@ -73,6 +75,7 @@ export class SwarmState {
   readonly touched = new Set<Peer>()
   actions: Action[] = []
   readonly #originCorrupt = new Map<number, number>()
+  readonly #first: Bitfield | undefined
 
   constructor(init: SchedulerInit) {
     this.self = init.self
@@ -84,12 +87,13 @@ export class SwarmState {
     const chunkCount = this.chunkBytes.length
     this.chunkBytesMean = Math.max(1, Math.floor(this.totalBytes / Math.max(1, chunkCount)))
     this.random = new Prng(init.seed)
+    this.#first = init.first?.copy()
     this.held = init.held.copy()
     this.stored = init.held.copy()
-    this.picker = new ChunkPicker(chunkCount, this.random)
+    this.picker = new ChunkPicker(chunkCount, this.random, init.first)
     this.peers = new PeerTable(this.limits)
     this.requests = new RequestTable(this.limits)
-    this.leases = new OriginLeases(this.self, chunkCount, this.limits, this.random)
+    this.leases = new OriginLeases(this.self, chunkCount, this.limits, this.random, init.first)
     this.uploads = new UploadSlots(this.limits)
     this.outbox = new Outbox(this.limits)
     const { shareMembersMax } = this.limits
@@ -154,6 +158,11 @@ export class SwarmState {
   leaveOrigin(chunk: number): void {
     for (const request of this.requests.of(chunk))
       if (request.peer === null && request.received * 4 < request.bytes) this.cancelRequest(request)
+  }
+
+  /** The peer holds what comes first, and may be asked for it, whatever it shows. */
+  expectFirst(peer: Peer): void {
+    for (const chunk of this.#first ?? []) this.addHave(peer, chunk)
   }
 
   /** What a new peer holds already. */
@@ -275,7 +284,8 @@ export class SwarmState {
   }
 
   #offer(peer: Peer, chunk: number): void {
-    peer.offers.add(chunk)
+    if (this.#first?.has(chunk) === true) peer.firstOffers.add(chunk)
+    else peer.offers.add(chunk)
     this.touch(peer)
   }
 

@@ -5,9 +5,10 @@ import type { Bitfield } from '../../src/base/bitfield.ts'
 import { type AskId, askId, type ChunkIndex, micros, type PeerId, type RequestId } from '../../src/base/ids.ts'
 import type { Action, Event, FailReason } from '../../src/swarm/events.ts'
 import { Scheduler } from '../../src/swarm/scheduler.ts'
+import type { SchedulerInit } from '../../src/swarm/swarm-state.ts'
 import { Flow, ReceivingLink, SendingLink } from './links.ts'
 import { claimBytes, traceNumbers } from './messages.ts'
-import { fieldOf, type NodeSpec, ORIGIN_CONNECTION_RATE, ORIGIN_FIRST_BYTE_US, type World } from './world.ts'
+import { fieldOf, fieldWith, type NodeSpec, ORIGIN_CONNECTION_RATE, ORIGIN_FIRST_BYTE_US, type World } from './world.ts'
 
 /** One request of this node, from requestChunk to the event that closes it. */
 interface Transfer {
@@ -94,14 +95,17 @@ export class SimNode {
   start(): void {
     this.alive = true
     const { spec, limits } = this.#world
-    this.#scheduler = new Scheduler({
+    const init: SchedulerInit = {
       self: this.id,
       chunkBytes: spec.chunkBytes,
       held: this.held,
+      first: fieldWith(this.held.size, this.spec.first ?? []),
       limits,
       seed: spec.seed * 1_000_003 + this.index,
       origin: { readable: this.spec.origin > 0, mode: spec.mode ?? 'once', copiesMax: spec.copiesMax ?? 2 },
-    })
+    }
+    this.#scheduler = new Scheduler(init)
+    spec.recorder?.begin(this.index, init)
     this.event({ type: 'wake' })
   }
 
@@ -119,7 +123,7 @@ export class SimNode {
     const have = lies ? fieldOf(this.held.size, true) : (this.#scheduler?.advertised() ?? this.held).copy()
     const readsOrigin = this.spec.origin > 0
     this.#world.send(this, other, 40 + (this.held.size >>> 3), () =>
-      other.event({ type: 'peerUp', peer: this.id, have, readsOrigin }),
+      other.event({ type: 'peerUp', peer: this.id, have, readsOrigin, holdsAll: this.held.complete }),
     )
   }
 
@@ -150,6 +154,7 @@ export class SimNode {
     if (scheduler === undefined) return
     this.#world.steps++
     const actions = scheduler.step(event, micros(this.#world.clock.now))
+    this.#world.spec.recorder?.step(this.index, micros(this.#world.clock.now), event, actions)
     for (const action of actions) {
       this.#world.trace(this.#world.clock.now)
       for (const value of traceNumbers(action)) this.#world.trace(value)

@@ -2,9 +2,11 @@
 // they and the payload use the links. The origin counts every byte that leaves it.
 
 import { Bitfield } from '../../src/base/bitfield.ts'
-import { type PeerId, peerId } from '../../src/base/ids.ts'
+import { type Micros, type PeerId, peerId } from '../../src/base/ids.ts'
 import { mix32, Prng } from '../../src/base/prng.ts'
+import type { Action, Event } from '../../src/swarm/events.ts'
 import { type Limits, parseLimits } from '../../src/swarm/limits.ts'
+import type { SchedulerInit } from '../../src/swarm/swarm-state.ts'
 import { Checks } from './checkers.ts'
 import { VirtualClock } from './clock.ts'
 import { mustFinish } from './faults.ts'
@@ -20,6 +22,8 @@ export interface NodeSpec {
   readonly origin: number
   /** Holds everything at start. */
   readonly source?: boolean
+  /** Chunks that the node wants before all others. */
+  readonly first?: readonly number[]
   readonly joinAtMs?: number
   readonly crashAtMs?: number
   /** False: nobody can dial it. */
@@ -38,6 +42,11 @@ export type WorldEvent =
   /** Ends every partition. */
   | { readonly atMs: number; readonly type: 'heal' }
 
+export interface Recorder {
+  begin(index: number, init: SchedulerInit): void
+  step(index: number, now: Micros, event: Event, actions: readonly Action[]): void
+}
+
 export interface WorldSpec {
   readonly seed: number
   readonly chunkBytes: readonly number[]
@@ -54,6 +63,8 @@ export interface WorldSpec {
   readonly blockBytes?: number
   readonly limits?: Readonly<Record<string, number>>
   readonly untilMs?: number
+  /** Hears everything that the schedulers are made with and every step of them. */
+  readonly recorder?: Recorder
 }
 
 export interface WorldResult {
@@ -240,6 +251,12 @@ export function chunks(count: number, bytes: number): number[] {
 
 function nodeId(index: number): PeerId {
   return peerId(`12D3KooWSimulated${String(index).padStart(6, '0')}`)
+}
+
+export function fieldWith(size: number, indexes: readonly number[]): Bitfield {
+  const field = new Bitfield(size)
+  for (const index of indexes) field.add(index)
+  return field
 }
 
 export function fieldOf(size: number, full: boolean): Bitfield {

@@ -1,5 +1,6 @@
 // A snapshot of a directory together with its encoded chunks, and one run of a restore over it, without a network.
 
+import { Bitfield } from '../../src/base/bitfield.ts'
 import { SlabPool } from '../../src/base/slab-pool.ts'
 import type { Codec } from '../../src/codec/codec.ts'
 import { openFileSystemCalls } from '../../src/codec/file-system-calls.ts'
@@ -60,14 +61,19 @@ export class RestoreRun {
   }
 
   /** Everything that a join does before it fetches. */
-  static async start(snapshot: LocalSnapshot, directory: string, rehash = false): Promise<RestoreRun> {
+  static async start(
+    snapshot: LocalSnapshot,
+    directory: string,
+    rehash = false,
+    urgent = new Bitfield(snapshot.manifest.entries.count),
+  ): Promise<RestoreRun> {
     const { manifest, codec } = snapshot
     const calls = openFileSystemCalls()
     const slabs = new SlabPool(8 * MIB)
     const destination = new Destination(directory, calls)
     await destination.prepare()
     const journal = await Journal.open(`${destination.statePath}/journal`, manifest.root, manifest.chunks.count)
-    const writer = new TreeWriter({ manifest, destination, codec, calls, journal, slabs, nowMs: () => 0 })
+    const writer = new TreeWriter({ manifest, destination, codec, calls, journal, slabs, urgent, nowMs: () => 0 })
     await makeDirectories(manifest, destination)
     const scanned = await scanLocal({ manifest, destination, codec, journal, slabs, writer, rehash })
     return new RestoreRun(snapshot, destination, writer, scanned)
@@ -80,10 +86,13 @@ export class RestoreRun {
 
   /** Stores the first `count` missing chunks and leaves them uncommitted. */
   async store(count = Number.POSITIVE_INFINITY): Promise<void> {
+    for (const chunk of this.missing.slice(0, count)) await this.storeChunk(chunk)
+  }
+
+  /** Stores one chunk and leaves it uncommitted. */
+  async storeChunk(chunk: number): Promise<void> {
     const { manifest, encoded } = this.#snapshot
-    for (const chunk of this.missing.slice(0, count)) {
-      await this.writer.store(chunk, encoded.get(manifest.chunks.id(chunk)) ?? Buffer.alloc(0))
-    }
+    await this.writer.store(chunk, encoded.get(manifest.chunks.id(chunk)) ?? Buffer.alloc(0))
   }
 
   /** Stores what is missing and completes the tree. */

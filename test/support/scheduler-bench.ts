@@ -18,6 +18,7 @@ export type Of<Type extends Action['type']> = Extract<Action, { type: Type }>
 export interface Options {
   readonly chunks?: number
   readonly held?: readonly number[]
+  readonly first?: readonly number[]
   readonly origin?: Partial<OriginPolicy>
   readonly limits?: Record<string, number>
   readonly seed?: number
@@ -34,10 +35,13 @@ export class Bench {
     this.chunks = options.chunks ?? 8
     const held = new Bitfield(this.chunks)
     for (const chunk of options.held ?? []) held.add(chunk)
+    const first = new Bitfield(this.chunks)
+    for (const chunk of options.first ?? []) first.add(chunk)
     this.scheduler = new Scheduler({
       self: SELF,
       chunkBytes: new Array<number>(this.chunks).fill(CHUNK_BYTES),
       held,
+      first,
       limits: parseLimits(options.limits),
       seed: options.seed ?? 1,
       origin: { readable: true, mode: 'once', copiesMax: 2, ...options.origin },
@@ -68,7 +72,7 @@ export class Bench {
   up(peer: PeerId, have: readonly number[] | 'all', readsOrigin = true): readonly Action[] {
     const field = have === 'all' ? Bitfield.full(this.chunks) : new Bitfield(this.chunks)
     if (have !== 'all') for (const chunk of have) field.add(chunk)
-    return this.step({ type: 'peerUp', peer, have: field, readsOrigin })
+    return this.step({ type: 'peerUp', peer, have: field, readsOrigin, holdsAll: have === 'all' })
   }
 
   /** Brings an open request to its good end. */

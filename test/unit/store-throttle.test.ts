@@ -85,6 +85,19 @@ describe('throttle', () => {
     assert.deepEqual(order, ['second', 'third'])
   })
 
+  it('lets any number pass one after the other and at once, and forgets who was aborted', async function () {
+    // Who passed and stayed in line would hold up all others for ever.
+    this.timeout(5_000)
+    const clock = new VirtualClock()
+    const throttle = new Throttle(RATE, clock)
+    const stopped = throttle.pass(RATE, AbortSignal.abort(new Error('stopped')))
+    await assert.rejects(stopped, /stopped/)
+    for (let index = 0; index < 20; index++) await throttle.pass(RATE / 10)
+    await Promise.all(Array.from({ length: 20 }, () => throttle.pass(RATE / 10)))
+    // A pass in the red waits for a full bucket, so that all but the first cost their bytes.
+    assert.ok(clock.nowMs() > 3_500 && clock.nowMs() <= 4_000, `${clock.nowMs()} ms`)
+  })
+
   it('lets an aborted read go without spending its tokens', async () => {
     const clock = new VirtualClock()
     const throttle = new Throttle(1_000, clock)

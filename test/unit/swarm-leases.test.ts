@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Bitfield } from '../../src/base/bitfield.ts'
 import { chunkIndex, peerId } from '../../src/base/ids.ts'
 import { Prng } from '../../src/base/prng.ts'
 import type { Claim } from '../../src/swarm/events.ts'
@@ -41,6 +42,22 @@ describe('OriginLeases', () => {
     leases.place(1, false, false, 0)
     leases.place(3, false, false, 0)
     assert.equal(leases.pickFree(), undefined)
+  })
+
+  it('offers what comes first before our share of the rest, unless somebody has taken it', () => {
+    const first = new Bitfield(6)
+    first.add(4)
+    first.add(5)
+    const leases = new OriginLeases(SELF, 6, parseLimits(), new Prng(1), first)
+    for (let chunk = 0; chunk < 6; chunk++) leases.place(chunk, true, chunk === 2 || chunk === 5, 0)
+    assert.equal(leases.freeCount, 6)
+    assert.equal(leases.pickFree(), 5)
+    leases.place(5, false, true, 0)
+    assert.equal(leases.pickFree(), 4)
+    leases.hear(word(1, { chunk: chunkIndex(4) }), true, 0)
+    leases.place(4, true, false, 0)
+    assert.equal(leases.pickFree(), 2)
+    assert.equal(leases.freeCount, 4)
   })
 
   it('respects a claim until it expires, and longer when it is refreshed', () => {

@@ -5,6 +5,7 @@ import { peerId } from '../../src/base/ids.ts'
 import { Prng } from '../../src/base/prng.ts'
 import { ChunkPicker } from '../../src/swarm/chunk-picker.ts'
 import { IndexBuckets, NO_BUCKET } from '../../src/swarm/index-buckets.ts'
+import { PeerOffers } from '../../src/swarm/peer-offers.ts'
 import { outranks, RendezvousShare } from '../../src/swarm/rendezvous.ts'
 
 describe('IndexBuckets', () => {
@@ -40,22 +41,46 @@ function pickerOf(availability: readonly number[]): ChunkPicker {
   return picker
 }
 
+/** As a peer that holds these chunks. */
+function pick(picker: ChunkPicker, have: Bitfield): number | undefined {
+  return picker.pick(have, offersOf(have))
+}
+
+function offersOf(have: Bitfield): PeerOffers {
+  const offers = new PeerOffers(have.size)
+  for (const chunk of have) offers.add(chunk)
+  return offers
+}
+
+describe('PeerOffers', () => {
+  it('lists a chunk once, and again after it was taken out', () => {
+    const offers = new PeerOffers(4)
+    for (const chunk of [3, 1, 3]) offers.add(chunk)
+    assert.equal(offers.size, 2)
+    offers.removeAt(0)
+    assert.deepEqual([offers.size, offers.at(0)], [1, 1])
+    offers.removeAt(0)
+    offers.add(3)
+    assert.deepEqual([offers.size, offers.at(0)], [1, 3])
+  })
+})
+
 describe('ChunkPicker', () => {
   it('picks the rarest wanted chunk that the peer holds', () => {
     const picker = pickerOf([3, 1, 2, 0])
-    assert.equal(picker.pick(Bitfield.full(4)), 1)
+    assert.equal(pick(picker, Bitfield.full(4)), 1)
     picker.setWanted(1, false)
-    assert.equal(picker.pick(Bitfield.full(4)), 2)
+    assert.equal(pick(picker, Bitfield.full(4)), 2)
     const only = new Bitfield(4)
     only.add(0)
-    assert.equal(picker.pick(only), 0)
+    assert.equal(pick(picker, only), 0)
     assert.equal(picker.pickable, 2)
   })
 
   it('picks our own share first among equally rare chunks', () => {
     const picker = pickerOf([1, 1, 1, 1, 1, 1, 1, 1])
     picker.setShare(5, true)
-    assert.equal(picker.pick(Bitfield.full(8)), 5)
+    assert.equal(pick(picker, Bitfield.full(8)), 5)
   })
 
   it('takes equally rare chunks in another order for another seed', () => {
@@ -68,7 +93,7 @@ describe('ChunkPicker', () => {
       }
       const order: (number | undefined)[] = []
       for (let round = 0; round < 20; round++) {
-        const chunk = picker.pick(Bitfield.full(20))
+        const chunk = pick(picker, Bitfield.full(20))
         order.push(chunk)
         if (chunk !== undefined) picker.setWanted(chunk, false)
       }
@@ -82,24 +107,53 @@ describe('ChunkPicker', () => {
     const picker = pickerOf(new Array<number>(2000).fill(1))
     const have = new Bitfield(2000)
     have.add(1234)
-    for (let round = 0; round < 20; round++) assert.equal(picker.pick(have), 1234)
+    for (let round = 0; round < 20; round++) assert.equal(pick(picker, have), 1234)
+  })
+
+  it('takes a chunk of our share that the peer alone holds before others that it alone holds', () => {
+    const picker = pickerOf(new Array<number>(500).fill(1))
+    picker.setShare(123, true)
+    assert.equal(pick(picker, Bitfield.full(500)), 123)
+  })
+
+  it('forgets offers that are no longer wanted', () => {
+    const picker = pickerOf([1, 1, 1])
+    const offers = offersOf(Bitfield.full(3))
+    for (const chunk of [0, 1, 2]) picker.setWanted(chunk, false)
+    assert.equal(picker.pick(Bitfield.full(3), offers), undefined)
+    assert.equal(offers.size, 0)
   })
 
   it('never picks what is not wanted or what no counted peer holds', () => {
     const picker = pickerOf([0, 1])
     picker.setWanted(1, false)
-    assert.equal(picker.pick(Bitfield.full(2)), undefined)
+    assert.equal(pick(picker, Bitfield.full(2)), undefined)
     assert.equal(picker.pickAny(), undefined)
-    assert.equal(picker.pickUncounted(Bitfield.full(2)), 0)
+    assert.equal(picker.pickUncounted(offersOf(Bitfield.full(2))), 0)
   })
+})
 
-  it('says when something became wanted again', () => {
-    const picker = pickerOf([1])
-    const before = picker.wantedVersion
-    picker.setWanted(0, false)
-    assert.equal(picker.wantedVersion, before)
-    picker.setWanted(0, true)
-    assert.notEqual(picker.wantedVersion, before)
+describe('ChunkPicker with chunks that come first', () => {
+  it('picks them before rarer chunks as long as there are any', () => {
+    const first = new Bitfield(6)
+    first.add(2)
+    first.add(4)
+    const picker = new ChunkPicker(6, new Prng(1), first)
+    for (const [chunk, count] of [1, 1, 3, 1, 2, 0].entries()) {
+      picker.setWanted(chunk, true)
+      for (let peer = 0; peer < count; peer++) picker.changeAvailability(chunk, 1)
+    }
+    assert.equal(picker.pickable, 5)
+    const order: (number | undefined)[] = []
+    for (let round = 0; round < 2; round++) {
+      const chunk = picker.pickAny()
+      order.push(chunk)
+      if (chunk !== undefined) picker.setWanted(chunk, false)
+    }
+    assert.deepEqual(order.sort(), [2, 4])
+    assert.ok([0, 1, 3].includes(picker.pickAny() ?? -1))
+    picker.setWanted(2, true)
+    assert.equal(picker.pickAny(), 2)
   })
 })
 

@@ -311,9 +311,11 @@ describe('the scheduler', () => {
     const greeted = bench.up(ANN, [])
     assert.equal(bench.all('tellHave', greeted).length, 1)
     assert.equal(bench.all('tellClaims', greeted)[0]?.claims[0]?.state, 'pulling')
-    const done = new Bench({ chunks: 1, held: [0] })
+    const done = new Bench({ chunks: 1 })
     done.step({ type: 'wake' })
-    assert.deepEqual(done.up(ANN, []), [{ type: 'tellStatus', progress: 'done', to: [ANN] }])
+    done.deliver(first(done.asked('origin')).request)
+    done.step({ type: 'chunkStored', chunk: chunkIndex(0) })
+    assert.deepEqual(done.all('tellStatus', done.up(ANN, [])), [{ type: 'tellStatus', progress: 'done', to: [ANN] }])
   })
 
   it('gives the same actions for the same events and seed, and others for another seed', () => {

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { Bitfield } from '../../src/base/bitfield.ts'
 import { SwarmError } from '../../src/base/errors.ts'
 import { askId, chunkIndex, peerId } from '../../src/base/ids.ts'
+import { Prng } from '../../src/base/prng.ts'
 import type { Action, Claim } from '../../src/swarm/events.ts'
 import { DEFAULT_LIMITS, limitRange, parseLimits } from '../../src/swarm/limits.ts'
 import { Outbox } from '../../src/swarm/outbox.ts'
@@ -112,7 +113,8 @@ describe('PeerTable', () => {
     assert.deepEqual(waits, [50, 100, 200, 400, 800, 1600, 2000, 2000])
     assert.equal(table.mayAsk(peer, 1000, 1_999_999), false)
     assert.equal(table.mayAsk(peer, 1000, 2_000_000), true)
-    assert.equal(table.nextReturn(0), 2_000_000)
+    assert.equal(table.nextReturn(1_500_000), 2_000_000)
+    assert.equal(table.nextReturn(2_000_000), Number.POSITIVE_INFINITY)
     table.forgive(peer)
     table.backOff(peer, 0)
     assert.equal(peer.busyUntil, 50_000)
@@ -225,11 +227,13 @@ describe('UploadSlots', () => {
     assert.equal(slots.startNext(alike)?.id, 5)
   })
 
-  it('serves the peer that is furthest behind first', () => {
-    const slots = new UploadSlots(limits)
-    slots.accept(ask(1, FIRST))
-    slots.accept(ask(2, SECOND))
-    assert.equal(slots.startNext((peer) => (peer === FIRST ? 9 : 3))?.id, 2)
+  it('serves the peer that is furthest behind first, and more of its asks at once', () => {
+    const slots = new UploadSlots(parseLimits({ uploadSlots: 8, uploadSlotsPerPeer: 1, uploadSlotsPerLatePeer: 2 }))
+    const lateness = (peer: typeof FIRST): number => (peer === FIRST ? 0 : 3)
+    for (const id of [1, 2]) slots.accept(ask(id, FIRST))
+    for (const id of [3, 4]) slots.accept(ask(id, SECOND))
+    const order = Array.from({ length: 4 }, () => slots.startNext(lateness)?.id)
+    assert.deepEqual(order, [3, 4, 1, undefined])
   })
 
   it('refuses when the queue of one peer or of all is full', () => {
@@ -271,7 +275,7 @@ describe('Outbox', () => {
 
   function flush(outbox: Outbox, now: number): Action[] {
     const actions: Action[] = []
-    outbox.flush(now, () => [FIRST, SECOND], actions)
+    outbox.flush(now, () => [FIRST, SECOND], new Prng(1), actions)
     return actions
   }
 
@@ -286,21 +290,25 @@ describe('Outbox', () => {
     assert.equal(outbox.nextDeadline(), undefined)
   })
 
-  it('tells a word of our own at once and does not tell a neighbour its own news', () => {
+  it('tells a word of our own at once, and one of others later to all but the neighbour who told us', () => {
     const outbox = new Outbox(limits)
     outbox.passClaim(claim(1), FIRST, 0)
-    assert.deepEqual(flush(outbox, 0), [])
-    outbox.addOwnClaim(claim(2), 0)
-    const told = flush(outbox, 0)
-    assert.deepEqual(told, [
-      { type: 'tellClaims', claims: [claim(1)], to: [SECOND] },
-      { type: 'tellClaims', claims: [claim(2)], to: [FIRST, SECOND] },
-    ])
+    outbox.addOwnClaim(claim(2))
+    assert.deepEqual(flush(outbox, 0), [{ type: 'tellClaims', claims: [claim(2)], to: [FIRST, SECOND] }])
+    const later = outbox.nextDeadline() ?? 0
+    assert.deepEqual(flush(outbox, later), [{ type: 'tellClaims', claims: [claim(1)], to: [SECOND] }])
+    assert.equal(outbox.nextDeadline(), undefined)
+  })
+
+  it('passes words of others on to a few neighbours only', () => {
+    const few = new Outbox(parseLimits({ claimFanOut: 1 }))
+    few.passClaim(claim(1), THIRD, 0)
+    assert.equal(flush(few, few.nextDeadline() ?? 0).length, 1)
   })
 
   it('splits what is too much for one message', () => {
     const outbox = new Outbox(limits)
-    for (const sequence of [1, 2, 3]) outbox.addOwnClaim(claim(sequence), 0)
+    for (const sequence of [1, 2, 3]) outbox.addOwnClaim(claim(sequence))
     assert.equal(flush(outbox, 0).length, 2)
   })
 
