@@ -3,7 +3,7 @@
 import { type Command, Option } from 'commander'
 import { MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN } from '../node/limits.ts'
 import type { PeeringOptions } from '../node/peering.ts'
-import { collect, sizeParser } from './values.ts'
+import { collect, siteParser, sizeParser } from './values.ts'
 
 export const LISTEN_DEFAULT = '/ip4/0.0.0.0/tcp/4001'
 const DEVICES = ['auto', 'cpu', 'cuda']
@@ -12,6 +12,7 @@ export interface NetworkFlags {
   readonly peer?: string[]
   readonly listen?: string[]
   readonly announce?: string[]
+  readonly site?: string
   readonly memory: number
   readonly device: 'auto' | 'cpu' | 'cuda'
 }
@@ -22,6 +23,7 @@ export function peeringOptions(flags: NetworkFlags): PeeringOptions {
     listen: flags.listen ?? [LISTEN_DEFAULT],
     listenIsDefault: flags.listen === undefined,
     announce: flags.announce ?? [],
+    site: flags.site ?? '',
   }
 }
 
@@ -36,6 +38,12 @@ export function addNetworkOptions(command: Command): void {
     )
     .addOption(
       option('--announce <multiaddr>', 'an address at which others reach this node (repeatable)').argParser(collect),
+    )
+    .addOption(
+      option(
+        '--site <name>',
+        'the group of machines that this one reaches cheaply, such as a data centre; few copies of a chunk cross to others',
+      ).argParser(siteParser),
     )
     .addOption(
       option('--memory <size>', 'chunk bytes held in memory')

@@ -59,6 +59,12 @@ export function sizeParser(min: number, max: number): (text: string) => number {
   }
 }
 
+/** The name of a site. */
+export function siteParser(text: string): string {
+  if (!/^[A-Za-z0-9._-]{1,64}$/.test(text)) throw new InvalidArgumentError('give 1 to 64 letters, digits, . _ or -.')
+  return text
+}
+
 /** For options that may be given several times, and once as a comma list in the environment. */
 export function collect(text: string, previous: readonly string[] | undefined): string[] {
   return [...(previous ?? []), ...text.split(',').filter((part) => part !== '')]

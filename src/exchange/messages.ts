@@ -68,6 +68,8 @@ export interface Status {
   readonly readsOrigin: boolean
   /** Holds every chunk, also those that it has not said it holds. */
   readonly holdsAll: boolean
+  /** The group of nodes that it reaches cheaply, SITE_CHARACTERS_MAX at most; empty: none. */
+  readonly site: string
 }
 
 /** The messages that a node's logic sends and hears; the others stay inside the exchange. */
@@ -145,11 +147,13 @@ function checkKind(kind: wire.Message['kind']): Parsed {
     case 'peers':
       return checkPeers(kind.value)
     case 'status':
+      check(kind.value.site.length <= limits.SITE_CHARACTERS_MAX, 'Status.site', 'too long')
       return {
         type: 'status',
         progress: lookUp(PROGRESS, kind.value.progress, 'Status.progress'),
         readsOrigin: kind.value.readsOrigin,
         holdsAll: kind.value.holdsAll,
+        site: kind.value.site,
       }
     case 'dialBack':
       return checkDialBack(kind.value)

@@ -7,7 +7,7 @@ import { invariant, isSwarmError, type SwarmError, unreachable } from '../base/e
 import { askId, type ChunkIndex, chunkIndex, micros, type PeerId, type RequestId } from '../base/ids.ts'
 import type { Slab, SlabPool } from '../base/slab-pool.ts'
 import type { Ask } from '../exchange/exchange.ts'
-import type { PeerMessage } from '../exchange/messages.ts'
+import type { PeerMessage, Status } from '../exchange/messages.ts'
 import type { ChunkKeeper } from '../restore/chunk-keeper.ts'
 import type { Throttle } from '../store/throttle.ts'
 import type { Action, Event, Source } from '../swarm/events.ts'
@@ -38,6 +38,9 @@ export interface DriverInit extends ChunkFetcherInit {
   readonly upThrottle: Throttle | undefined
   readonly trace: Trace | undefined
 }
+
+/** What a peer said of itself when it came. */
+export type PeerStanding = Pick<Status, 'readsOrigin' | 'holdsAll' | 'site'>
 
 interface OpenRequest {
   readonly abort: AbortController
@@ -98,7 +101,7 @@ export class Driver {
   }
 
   /** A peer told which chunks it has. The first such message introduces it to the scheduler. */
-  peerHaves(peer: PeerId, bitfield: Uint8Array, readsOrigin: boolean, holdsAll: boolean): void {
+  peerHaves(peer: PeerId, bitfield: Uint8Array, standing: PeerStanding): void {
     const have = Bitfield.parse(bitfield, this.#init.manifest.chunks.count)
     if (have === undefined) {
       this.#init.exchange.drop(peer, 'its bitfield does not fit the snapshot')
@@ -109,7 +112,8 @@ export class Driver {
       return
     }
     this.#known.add(peer)
-    this.#post({ type: 'peerUp', peer, have, readsOrigin, holdsAll })
+    const { readsOrigin, holdsAll, site } = standing
+    this.#post({ type: 'peerUp', peer, have, readsOrigin, holdsAll, site })
   }
 
   message(peer: PeerId, message: Exclude<PeerMessage, { type: 'haveAll' }>): void {
@@ -223,6 +227,7 @@ export class Driver {
             progress: action.progress,
             readsOrigin: this.#init.origin !== undefined,
             holdsAll: this.#held.complete,
+            site: this.#init.scheduler.site ?? '',
           })
         }
         return

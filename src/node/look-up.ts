@@ -72,7 +72,7 @@ async function manifestOf(
 ): Promise<LoadedManifest> {
   const { signal } = init
   if (store !== undefined) return loadManifest(target.root, fetchFromStore(store.store, { signal }), new Map())
-  const peering = { peers: init.peers, listen: [], listenIsDefault: false, announce: [] }
+  const peering = { peers: init.peers, listen: [], listenIsDefault: false, announce: [], site: '' }
   const session = await openPeering(target, undefined, false, peering, () => undefined, init.log)
   try {
     return await findManifest(target.root, session, undefined, signal)

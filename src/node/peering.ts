@@ -21,6 +21,8 @@ export interface PeeringOptions {
   readonly announce: readonly string[]
   /** libp2p private key; undefined: a new identity. */
   readonly privateKey?: Uint8Array
+  /** The group of nodes that reach each other cheaply; empty: none. */
+  readonly site: string
 }
 
 /**
@@ -45,6 +47,7 @@ export async function openPeering(
     listenIsDefault,
     announce,
     readsOrigin,
+    site: options.site,
     log,
     ...(privateKey === undefined ? {} : { privateKey }),
   })

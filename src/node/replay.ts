@@ -54,11 +54,11 @@ export async function replayTrace(pieces: AsyncIterable<Uint8Array>, name: strin
 
 /** What a trace must say so that a scheduler with the same arguments can be made. */
 export function traceHeader(program: string, init: SchedulerInit): TraceHeader {
-  const { self, chunkBytes, held, first, limits, seed, origin, ...rest } = init
+  const { self, chunkBytes, held, first, limits, seed, origin, site, ...rest } = init
   // An argument that the header lacks does not compile.
   const complete: Record<string, never> = rest
   const known = { program, self, chunkBytes, held, limits, seed, origin, ...complete }
-  return first === undefined ? known : { ...known, first }
+  return { ...known, ...(first === undefined ? {} : { first }), ...(site === undefined ? {} : { site }) }
 }
 
 class Run {

@@ -30,6 +30,8 @@ export interface SessionInit {
   readonly announce: readonly string[]
   /** Whether this node reads chunks from a store. */
   readonly readsOrigin: boolean
+  /** Empty: none. */
+  readonly site: string
   readonly log: (text: string) => void
 }
 
@@ -37,6 +39,7 @@ interface Peer {
   readonly info: PeerInfo
   readsOrigin: boolean
   holdsAll: boolean
+  site: string
   progress: 'partial' | 'done' | 'leaving'
   /** When `progress` or the peer's chunks last changed, monotonic ms. */
   changedAtMs: number
@@ -211,13 +214,20 @@ export class SwarmSession {
       info,
       readsOrigin: false,
       holdsAll: false,
+      site: '',
       progress: 'partial',
       changedAtMs: performance.now(),
       early: [],
     })
     const holdsAll = this.#complete
     const progress = holdsAll && this.#driver?.showsAll !== false ? 'done' : 'partial'
-    this.exchange.send(peer, { type: 'status', progress, readsOrigin: this.#init.readsOrigin, holdsAll })
+    this.exchange.send(peer, {
+      type: 'status',
+      progress,
+      readsOrigin: this.#init.readsOrigin,
+      holdsAll,
+      site: this.#init.site,
+    })
     if (this.#driver !== undefined) this.exchange.send(peer, { type: 'haveAll', bitfield: this.#driver.bitfield() })
   }
 
@@ -232,6 +242,7 @@ export class SwarmSession {
     if (message.type === 'status') {
       state.readsOrigin = message.readsOrigin
       state.holdsAll = message.holdsAll
+      state.site = message.site
       state.progress = message.progress
       if (message.progress === 'done') this.#starts.finished(peer)
     }
@@ -245,7 +256,7 @@ export class SwarmSession {
   }
 
   #deliver(peer: PeerId, state: Peer, message: PeerMessage): void {
-    if (message.type === 'haveAll') this.#driver?.peerHaves(peer, message.bitfield, state.readsOrigin, state.holdsAll)
+    if (message.type === 'haveAll') this.#driver?.peerHaves(peer, message.bitfield, state)
     else this.#driver?.message(peer, message)
   }
 

@@ -16,6 +16,9 @@ const RANK_LAST = 2 ** 20
 /** Of chunks in our share that one peer alone holds, how many are tried: a source has them all, another peer few. */
 const PROBES = 6
 
+/** Of chunks to bring from other sites, how many are tried for a peer there. */
+const FAR_PROBES = 16
+
 /** Wanted chunks that come before all others; the rest: one peer alone holds them, in our share or not, or several do. */
 const FIRST = 0
 const LONE_OWN = 1
@@ -28,6 +31,11 @@ export class ChunkPicker {
   readonly #availability: Uint16Array
   readonly #wanted: Bitfield
   readonly #share: Bitfield
+  /** By peers of our site, or of no site. */
+  readonly #nearAvailability: Uint16Array
+  readonly #bringing: Bitfield
+  /** Wanted chunks that only other sites have and that we are to bring. */
+  readonly #toBring: IndexBuckets
   readonly #pickable: IndexBuckets
   readonly #first: Bitfield
 
@@ -37,11 +45,14 @@ export class ChunkPicker {
     this.#availability = new Uint16Array(chunkCount)
     this.#wanted = new Bitfield(chunkCount)
     this.#share = new Bitfield(chunkCount)
+    this.#nearAvailability = new Uint16Array(chunkCount)
+    this.#bringing = new Bitfield(chunkCount)
+    this.#toBring = new IndexBuckets(chunkCount, 1)
     this.#pickable = new IndexBuckets(chunkCount, BUCKETS.length)
     this.#first = first.copy()
   }
 
-  /** How many wanted chunks some peer holds. */
+  /** How many wanted chunks some peer holds, without those of other sites that others bring. */
   get pickable(): number {
     return BUCKETS.reduce((sum, bucket) => sum + this.#pickable.count(bucket), 0)
   }
@@ -56,8 +67,9 @@ export class ChunkPicker {
   }
 
   /** `by` is 1 or -1: a peer that holds the chunk came or went. */
-  changeAvailability(chunk: number, by: 1 | -1): void {
+  changeAvailability(chunk: number, by: 1 | -1, isFar = false): void {
     this.#availability[chunk] = this.availability(chunk) + by
+    if (!isFar) this.#nearAvailability[chunk] = this.#near(chunk) + by
     this.#place(chunk)
   }
 
@@ -71,6 +83,21 @@ export class ChunkPicker {
   /** Whether the chunk is in our share of what every receiver should fetch first. */
   setShare(chunk: number, inShare: boolean): void {
     if (inShare ? this.#share.add(chunk) : this.#share.remove(chunk)) this.#place(chunk)
+  }
+
+  /** Whether we are the one to bring the chunk to our site when only other sites have it. */
+  setBringing(chunk: number, bringing: boolean): void {
+    if (bringing ? this.#bringing.add(chunk) : this.#bringing.remove(chunk)) this.#place(chunk)
+  }
+
+  /** Of a peer of another site: a wanted chunk that no other node of our site brings. */
+  pickFar(have: Bitfield): number | undefined {
+    const count = this.#toBring.count(0)
+    for (let probe = 0; probe < Math.min(FAR_PROBES, count); probe++) {
+      const chunk = this.#toBring.at(0, this.#random.below(count))
+      if (have.has(chunk)) return chunk
+    }
+    return undefined
   }
 
   /** The rarest of some wanted chunks among `offers`, out of which what is not wanted is taken. Undefined when nothing is left. */
@@ -157,12 +184,20 @@ export class ChunkPicker {
   }
 
   #place(chunk: number): void {
-    this.#pickable.move(chunk, this.#bucketOf(chunk))
+    const bucket = this.#bucketOf(chunk)
+    this.#pickable.move(chunk, bucket)
+    this.#toBring.move(chunk, bucket !== NO_BUCKET && this.#near(chunk) === 0 ? 0 : NO_BUCKET)
+  }
+
+  #near(chunk: number): number {
+    return this.#nearAvailability[chunk] ?? 0
   }
 
   #bucketOf(chunk: number): number {
     const availability = this.availability(chunk)
     if (availability === 0 || !this.#wanted.has(chunk)) return NO_BUCKET
+    // Another node of our site brings it.
+    if (this.#near(chunk) === 0 && !this.#bringing.has(chunk)) return NO_BUCKET
     if (this.#first.has(chunk)) return FIRST
     if (availability > 1) return COMMON
     return this.#share.has(chunk) ? LONE_OWN : LONE_OTHER

@@ -49,6 +49,8 @@ export type Event =
       readonly readsOrigin: boolean
       /** It holds every chunk, also those that are not in `have`: it gives them out one after the other. */
       readonly holdsAll: boolean
+      /** The site that it says it is in; empty: none. */
+      readonly site: string
     }
   | { readonly type: 'peerHas'; readonly peer: PeerId; readonly chunks: readonly ChunkIndex[] }
   | { readonly type: 'peerStatus'; readonly peer: PeerId; readonly progress: PeerProgress }

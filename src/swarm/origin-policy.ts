@@ -34,7 +34,7 @@ export class OriginPolicyDecider {
   watch(): void {
     const state = this.#state
     const fromOrigin = state.requests.originCount > 0 ? state.originRate.rate(state.now) : 0
-    const fromPeers = state.requests.peerCount > 0 ? state.peersRate.rate(state.now) : 0
+    const fromPeers = state.requests.openCount > state.requests.originCount ? state.peersRate.rate(state.now) : 0
     state.originPeakRate = Math.max(fromOrigin, state.originPeakRate)
     state.peakRate = Math.max(state.peakRate, fromOrigin + fromPeers)
     if (!this.#isStarved()) this.#starvedSince = undefined

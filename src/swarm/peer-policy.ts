@@ -22,15 +22,15 @@ export class PeerPolicy {
 
   /** Opens requests, one per neighbour and round, those with fewest open first. */
   fill(): void {
-    const { requests, touched } = this.#state
+    const { limits, requests, touched } = this.#state
     const openMax = this.#openMax()
-    if (requests.peerCount >= openMax) return
+    if (requests.nearCount >= openMax && requests.farCount >= limits.requestsFarMax) return
     this.#lacksRoom = false
     let askable = this.#askable()
     for (let depth = 1; askable.length > 0; depth++) {
       const next: Peer[] = []
       for (const peer of askable) {
-        if (requests.peerCount >= openMax) return
+        if (peer.isFar ? requests.farCount >= limits.requestsFarMax : requests.nearCount >= openMax) continue
         if (peer.open >= depth || this.#ask(peer)) next.push(peer)
         else if (this.#lacksRoom) return
         else touched.delete(peer)
@@ -88,7 +88,11 @@ export class PeerPolicy {
   }
 
   #pick(peer: Peer): number | undefined {
-    const { picker } = this.#state
+    const { limits, picker, lastNewAt, now } = this.#state
+    if (peer.isFar) {
+      const isStuck = now - lastNewAt > limits.bringerPatienceMs * 1000
+      return picker.pickFar(peer.have) ?? (isStuck ? picker.pickUncounted(peer.offers) : undefined)
+    }
     if (!peer.counted) return picker.pickUncounted(peer.firstOffers) ?? picker.pickUncounted(peer.offers)
     return picker.pickOffered(peer.firstOffers) ?? picker.pick(peer.have, peer.offers)
   }

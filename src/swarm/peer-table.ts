@@ -3,7 +3,7 @@
 
 import { Bitfield } from '../base/bitfield.ts'
 import type { PeerId } from '../base/ids.ts'
-import type { DropReason, PeerProgress } from './events.ts'
+import type { DropReason, Event, PeerProgress } from './events.ts'
 import type { Limits } from './limits.ts'
 import { PeerOffers } from './peer-offers.ts'
 import { RateMeter } from './rate-meter.ts'
@@ -15,6 +15,8 @@ export interface Peer {
   readonly firstOffers: PeerOffers
   readonly offers: PeerOffers
   readonly readsOrigin: boolean
+  /** Whether it is in another site. */
+  readonly isFar: boolean
   readonly rate: RateMeter
   progress: PeerProgress
   /** Whether its chunks count as available: not leaving, and not suspended since it last delivered one. */
@@ -33,6 +35,8 @@ export interface Peer {
   /** Refusals since we last served it. */
   refusals: number
 }
+
+type Newcomer = Pick<Extract<Event, { readonly type: 'peerUp' }>, 'peer' | 'have' | 'readsOrigin'>
 
 export class PeerTable {
   readonly #limits: Limits
@@ -78,13 +82,15 @@ export class PeerTable {
   }
 
   /** `have` is copied. The peer's chunks do not count yet. */
-  add(id: PeerId, have: Bitfield, chunkCount: number, readsOrigin: boolean, now: number): Peer {
+  add(came: Newcomer, isFar: boolean, chunkCount: number, now: number): Peer {
+    const { peer: id, have, readsOrigin } = came
     const peer: Peer = {
       id,
       have: have.size === chunkCount ? have.copy() : new Bitfield(chunkCount),
       firstOffers: new PeerOffers(chunkCount),
       offers: new PeerOffers(chunkCount),
       readsOrigin,
+      isFar,
       rate: new RateMeter(),
       progress: 'partial',
       counted: false,

@@ -28,6 +28,7 @@ export class RequestTable {
   #memoryBytes = 0
   #openCount = 0
   #originCount = 0
+  #farCount = 0
   #originRestBytes = 0
 
   constructor(limits: Limits) {
@@ -47,8 +48,14 @@ export class RequestTable {
     return this.#originRestBytes
   }
 
-  get peerCount(): number {
-    return this.#openCount - this.#originCount
+  /** Open requests to peers of our own site, or of no site. */
+  get nearCount(): number {
+    return this.#openCount - this.#originCount - this.#farCount
+  }
+
+  /** Open requests to peers of other sites. */
+  get farCount(): number {
+    return this.#farCount
   }
 
   get memoryBytes(): number {
@@ -95,6 +102,7 @@ export class RequestTable {
       this.#originCount++
       this.#originRestBytes += bytes
     } else {
+      if (peer.isFar) this.#farCount++
       peer.open++
       peer.openBytes += bytes
       peer.rate.start(now)
@@ -145,6 +153,7 @@ export class RequestTable {
       this.#originCount--
       this.#originRestBytes -= request.bytes - request.received
     } else {
+      if (request.peer.isFar) this.#farCount--
       request.peer.open--
       request.peer.openBytes -= request.bytes
       request.peer.rate.stop(now)

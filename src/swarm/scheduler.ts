@@ -163,13 +163,14 @@ export class Scheduler {
       state.actions.push({ type: 'dropPeer', peer: event.peer, reason })
       return
     }
-    const peer = state.peers.add(event.peer, event.have, state.chunkCount, event.readsOrigin, state.now)
+    const peer = state.peers.add(event, state.isFar(event.site), state.chunkCount, state.now)
     state.setCounted(peer, true)
     state.offerAll(peer)
     if (event.holdsAll) state.expectFirst(peer)
     if (peer.have.complete) peer.progress = 'done'
     else {
       state.fetchShare.add(peer.id)
+      if (!peer.isFar) state.siteShare.add(peer.id)
       if (peer.readsOrigin) state.originShare.add(peer.id)
     }
     state.countStrangers()
@@ -221,6 +222,7 @@ export class Scheduler {
     peer.progress = event.progress
     if (event.progress === 'partial') return
     state.fetchShare.remove(peer.id)
+    state.siteShare.remove(peer.id)
     state.originShare.remove(peer.id)
     if (event.progress === 'leaving') {
       state.setCounted(peer, false)
@@ -265,6 +267,7 @@ export class Scheduler {
     else this.#delivered(peer)
     if (!isNew) return
     state.bytesHeld += request.bytes
+    state.lastNewAt = state.now
     state.requests.keep(chunk, request.bytes)
     state.setWanted(chunk, false)
     if (peer === null) state.originBytes += request.bytes

@@ -34,6 +34,8 @@ export interface SchedulerInit {
   readonly limits: Limits
   readonly seed: number
   readonly origin: OriginPolicy
+  /** Our site. Nodes of other named sites are far: few copies of a chunk should come from them. Default: none. */
+  readonly site?: string
 }
 
 export class SwarmState {
@@ -58,6 +60,9 @@ export class SwarmState {
   readonly peersRate = new RateMeter()
   readonly originShare: RendezvousShare
   readonly fetchShare: RendezvousShare
+  /** Among the nodes of our site: who brings what only other sites have. */
+  readonly siteShare: RendezvousShare
+  readonly #site: string
   /** The most that came in at once from the origin, and from origin and peers, bytes per ms. */
   originPeakRate = 0
   peakRate = 0
@@ -67,6 +72,8 @@ export class SwarmState {
   /** Bytes that we know to have left the origin, for the whole swarm. */
   originBytes = 0
   bytesHeld = 0
+  /** When the last chunk came that we did not hold. */
+  lastNewAt = 0
   now = 0
   stopping = false
   /** Whether something happened that may allow a new request. */
@@ -101,8 +108,13 @@ export class SwarmState {
     this.fetchShare = new RendezvousShare(chunkCount, this.self, shareMembersMax, (chunk) =>
       this.picker.setShare(chunk, this.fetchShare.isMine(chunk)),
     )
+    this.#site = init.site ?? ''
+    this.siteShare = new RendezvousShare(chunkCount, this.self, shareMembersMax, (chunk) =>
+      this.picker.setBringing(chunk, this.siteShare.isMine(chunk)),
+    )
     for (let chunk = 0; chunk < chunkCount; chunk++) {
       this.picker.setShare(chunk, true)
+      this.picker.setBringing(chunk, true)
       if (this.held.has(chunk)) this.bytesHeld += this.bytesOf(chunk)
       else this.setWanted(chunk, true)
     }
@@ -118,6 +130,10 @@ export class SwarmState {
 
   get readsOrigin(): boolean {
     return this.originReadable && this.origin.mode !== 'never'
+  }
+
+  isFar(site: string): boolean {
+    return this.#site !== '' && site !== '' && site !== this.#site
   }
 
   isChunk(chunk: number): boolean {
@@ -144,7 +160,7 @@ export class SwarmState {
   /** The peer holds one more chunk. */
   addHave(peer: Peer, chunk: number): void {
     if (!peer.have.add(chunk)) return
-    if (peer.counted) this.#changeAvailability(chunk, 1)
+    if (peer.counted) this.#changeAvailability(peer, chunk, 1)
     if (this.picker.isWanted(chunk)) this.#offer(peer, chunk)
   }
 
@@ -179,14 +195,14 @@ export class SwarmState {
   }
 
   removeHave(peer: Peer, chunk: number): void {
-    if (peer.have.remove(chunk) && peer.counted) this.#changeAvailability(chunk, -1)
+    if (peer.have.remove(chunk) && peer.counted) this.#changeAvailability(peer, chunk, -1)
   }
 
   /** Whether the chunks of a peer count as available. One pass over what it holds. */
   setCounted(peer: Peer, counted: boolean): void {
     if (peer.counted === counted) return
     peer.counted = counted
-    for (const chunk of peer.have) this.#changeAvailability(chunk, counted ? 1 : -1)
+    for (const chunk of peer.have) this.#changeAvailability(peer, chunk, counted ? 1 : -1)
     this.touch(peer)
   }
 
@@ -268,6 +284,7 @@ export class SwarmState {
     this.touched.delete(peer)
     this.uploads.clear(peer.id)
     this.fetchShare.remove(peer.id)
+    this.siteShare.remove(peer.id)
     this.originShare.remove(peer.id)
     for (const chunk of this.leases.forgetHolder(peer.id, this.now)) this.placeOrigin(chunk)
     this.countStrangers()
@@ -289,8 +306,8 @@ export class SwarmState {
     this.touch(peer)
   }
 
-  #changeAvailability(chunk: number, by: 1 | -1): void {
-    this.picker.changeAvailability(chunk, by)
+  #changeAvailability(peer: Peer, chunk: number, by: 1 | -1): void {
+    this.picker.changeAvailability(chunk, by, peer.isFar)
     this.placeOrigin(chunk)
   }
 

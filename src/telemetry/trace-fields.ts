@@ -48,11 +48,11 @@ export class Fields {
     return value
   }
 
-  /** Of 1 to `lengthMax` characters. */
-  text(name: string, lengthMax: number): string {
+  /** Of `lengthMin` to `lengthMax` characters. */
+  text(name: string, lengthMax: number, lengthMin = 1): string {
     const value = this.#values.get(name)
-    if (typeof value !== 'string' || value.length === 0 || value.length > lengthMax) {
-      throw this.#wrong(name, `a text of 1 to ${lengthMax} characters`)
+    if (typeof value !== 'string' || value.length < lengthMin || value.length > lengthMax) {
+      throw this.#wrong(name, `a text of ${lengthMin} to ${lengthMax} characters`)
     }
     return value
   }

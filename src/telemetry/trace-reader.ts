@@ -5,7 +5,7 @@ import { describeError, SwarmError } from '../base/errors.ts'
 import { type Micros, micros, peerId } from '../base/ids.ts'
 import type { Event } from '../swarm/events.ts'
 import { TRACE_VERSION, type TraceHeader } from './trace.ts'
-import { PEER_ID_LENGTH_MAX, parseEvent } from './trace-events.ts'
+import { PEER_ID_LENGTH_MAX, parseEvent, SITE_LENGTH_MAX } from './trace-events.ts'
 import { Fields, MalformedLine, parseInteger, TRACE_CHUNKS_MAX } from './trace-fields.ts'
 
 /** A header of eight million chunks fits. */
@@ -110,6 +110,7 @@ class TraceReader {
       limits: parseLimits(scheduler.object('limits')),
       seed: scheduler.integer('seed'),
       origin: parseOrigin(scheduler.object('origin')),
+      ...(scheduler.raw('site') === undefined ? {} : { site: scheduler.text('site', SITE_LENGTH_MAX, 0) }),
     }
   }
 

@@ -26,6 +26,8 @@ export interface TracedScheduler {
     readonly mode: 'auto' | 'once' | 'never'
     readonly copiesMax: number | 'unlimited'
   }
+  /** Default: none. */
+  readonly site?: string
 }
 
 export interface TraceHeader extends TracedScheduler {

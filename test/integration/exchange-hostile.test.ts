@@ -29,7 +29,7 @@ describe('exchange with a hostile peer', () => {
     raw.control.send(Uint8Array.of(0x9a, 0x06, 0x02, 0x08, 0x01))
     raw.control.send(Uint8Array.of(0x4a, 0x05, 0x08, 0x02, 0x98, 0x06, 0x01))
     const { message } = await node.until('message')
-    assert.deepEqual(message, { type: 'status', progress: 'done', readsOrigin: false, holdsAll: true })
+    assert.deepEqual(message, { type: 'status', progress: 'done', readsOrigin: false, holdsAll: true, site: '' })
     assert.deepEqual(node.exchange.peers(), [raw.peer])
   })
 
@@ -101,7 +101,7 @@ describe('exchange with a hostile peer', () => {
     raw.send({ type: 'refuse', id: 9, reason: 'busy' })
     raw.send({ type: 'cancel', id: 9 })
     raw.send({ type: 'dialBackResult', results: ['reachable'], observed: new Uint8Array(0) })
-    raw.send({ type: 'status', progress: 'done', readsOrigin: false, holdsAll: true })
+    raw.send({ type: 'status', progress: 'done', readsOrigin: false, holdsAll: true, site: '' })
     await node.until('message')
     assert.deepEqual(node.exchange.peers(), [raw.peer])
   })

@@ -55,7 +55,7 @@ describe('exchange introductions', () => {
     forged[forged.length - 1] = (forged[forged.length - 1] ?? 0) ^ 1
     raw.send({ type: 'peers', records: [forged] })
     for (let repeat = 0; repeat < 20; repeat++) raw.send({ type: 'peers', records })
-    raw.send({ type: 'status', progress: 'done', readsOrigin: false, holdsAll: true })
+    raw.send({ type: 'status', progress: 'done', readsOrigin: false, holdsAll: true, site: '' })
     await node.until('message')
     const { candidates } = await node.until('heard')
     assert.ok(candidates.length <= RECORDS_HEARD_PER_TICK_MAX)

@@ -81,7 +81,13 @@ describe('exchange transfer', () => {
     const [first, second] = await startPair()
     first.exchange.send(second.exchange.peerId, { type: 'haveAll', bitfield: Uint8Array.of(1, 2) })
     first.exchange.send(second.exchange.peerId, { type: 'claims', claims: [] })
-    first.exchange.send(second.exchange.peerId, { type: 'status', progress: 'done', readsOrigin: true, holdsAll: true })
+    first.exchange.send(second.exchange.peerId, {
+      type: 'status',
+      progress: 'done',
+      readsOrigin: true,
+      holdsAll: true,
+      site: '',
+    })
     await second.until('message', ({ message }) => message.type === 'status')
     const types = second.happenings.flatMap((each) => (each.type === 'message' ? [each.message.type] : []))
     assert.deepEqual(types, ['haveAll', 'claims', 'status'])

@@ -101,6 +101,7 @@ export class SimNode {
       held: this.held,
       first: fieldWith(this.held.size, this.spec.first ?? []),
       limits,
+      site: this.spec.site ?? '',
       seed: spec.seed * 1_000_003 + this.index,
       origin: { readable: this.spec.origin > 0, mode: spec.mode ?? 'once', copiesMax: spec.copiesMax ?? 2 },
     }
@@ -123,7 +124,14 @@ export class SimNode {
     const have = lies ? fieldOf(this.held.size, true) : (this.#scheduler?.advertised() ?? this.held).copy()
     const readsOrigin = this.spec.origin > 0
     this.#world.send(this, other, 40 + (this.held.size >>> 3), () =>
-      other.event({ type: 'peerUp', peer: this.id, have, readsOrigin, holdsAll: this.held.complete }),
+      other.event({
+        type: 'peerUp',
+        peer: this.id,
+        have,
+        readsOrigin,
+        holdsAll: this.held.complete,
+        site: this.spec.site ?? '',
+      }),
     )
   }
 

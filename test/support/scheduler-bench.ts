@@ -72,7 +72,7 @@ export class Bench {
   up(peer: PeerId, have: readonly number[] | 'all', readsOrigin = true): readonly Action[] {
     const field = have === 'all' ? Bitfield.full(this.chunks) : new Bitfield(this.chunks)
     if (have !== 'all') for (const chunk of have) field.add(chunk)
-    return this.step({ type: 'peerUp', peer, have: field, readsOrigin, holdsAll: have === 'all' })
+    return this.step({ type: 'peerUp', peer, have: field, readsOrigin, holdsAll: have === 'all', site: '' })
   }
 
   /** Brings an open request to its good end. */

@@ -73,7 +73,7 @@ async function setUp() {
   }
 }
 
-const STATUS: Message = { type: 'status', progress: 'done', readsOrigin: false, holdsAll: true }
+const STATUS: Message = { type: 'status', progress: 'done', readsOrigin: false, holdsAll: true, site: '' }
 const isSettled = (promise: Promise<unknown>) => Promise.race([promise.then(() => true), Promise.resolve(false)])
 
 describe('exchange link', () => {

@@ -7,7 +7,7 @@ import type { Message } from '../../src/exchange/messages.ts'
 import { PeerTable, type TableLink } from '../../src/exchange/peer-table.ts'
 
 const [SMALL, MIDDLE, LARGE] = [peerId('a'), peerId('m'), peerId('z')]
-const MESSAGE: Message = { type: 'status', progress: 'done', readsOrigin: false, holdsAll: true }
+const MESSAGE: Message = { type: 'status', progress: 'done', readsOrigin: false, holdsAll: true, site: '' }
 
 class FakeLink implements TableLink {
   readonly peer: PeerId

@@ -83,7 +83,7 @@ function shortTrace(): string[] {
     lines.push(stepLine(now, event, scheduler.step(event, now)))
   }
   step(0, { type: 'wake' })
-  step(1, { type: 'peerUp', peer: ANN, have: Bitfield.full(3), readsOrigin: true, holdsAll: true })
+  step(1, { type: 'peerUp', peer: ANN, have: Bitfield.full(3), readsOrigin: true, holdsAll: true, site: '' })
   step(2, { type: 'requestProgress', request: requestId(2), bytes: 100 })
   step(3, { type: 'requestFailed', request: requestId(2), reason: 'broken' })
   step(500, { type: 'wake' })

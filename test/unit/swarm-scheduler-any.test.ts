@@ -26,7 +26,14 @@ describe('the scheduler under any events', () => {
   })
   const reason = fc.constantFrom('busy', 'missing', 'corrupt', 'broken', 'unavailable', 'cancelled')
   const event: fc.Arbitrary<Event> = fc.oneof(
-    fc.record({ type: fc.constant('peerUp'), peer, have, readsOrigin: fc.boolean(), holdsAll: fc.boolean() }),
+    fc.record({
+      type: fc.constant('peerUp'),
+      peer,
+      have,
+      readsOrigin: fc.boolean(),
+      holdsAll: fc.boolean(),
+      site: fc.constantFrom('', 'a', 'b'),
+    }),
     fc.record({ type: fc.constant('peerHas'), peer, chunks: fc.array(chunk, { maxLength: 5 }) }),
     fc.record({ type: fc.constant('peerStatus'), peer, progress: fc.constantFrom('partial', 'done', 'leaving') }),
     fc.record({ type: fc.constant('peerDown'), peer }),

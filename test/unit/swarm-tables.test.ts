@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Bitfield } from '../../src/base/bitfield.ts'
 import { SwarmError } from '../../src/base/errors.ts'
-import { askId, chunkIndex, peerId } from '../../src/base/ids.ts'
+import { askId, chunkIndex, type PeerId, peerId } from '../../src/base/ids.ts'
 import { Prng } from '../../src/base/prng.ts'
 import type { Action, Claim } from '../../src/swarm/events.ts'
 import { DEFAULT_LIMITS, limitRange, parseLimits } from '../../src/swarm/limits.ts'
@@ -83,12 +83,16 @@ describe('SequenceWindow', () => {
   })
 })
 
+function newcomer(peer: PeerId, have: Bitfield): Parameters<PeerTable['add']>[0] {
+  return { peer, have, readsOrigin: true }
+}
+
 describe('PeerTable', () => {
   const limits = parseLimits({ peersMax: 2, bannedPeersMax: 1 })
 
   function withPeer(): { table: PeerTable; peer: ReturnType<PeerTable['add']> } {
     const table = new PeerTable(limits)
-    const peer = table.add(FIRST, new Bitfield(8), 8, true, 0)
+    const peer = table.add(newcomer(FIRST, new Bitfield(8)), false, 8, 0)
     peer.counted = true
     return { table, peer }
   }
@@ -96,10 +100,10 @@ describe('PeerTable', () => {
   it('copies the bitfield and takes none of the wrong size', () => {
     const table = new PeerTable(limits)
     const have = Bitfield.full(8)
-    const peer = table.add(FIRST, have, 8, true, 0)
+    const peer = table.add(newcomer(FIRST, have), false, 8, 0)
     have.remove(3)
     assert.equal(peer.have.count, 8)
-    assert.equal(table.add(SECOND, Bitfield.full(9), 8, true, 0).have.count, 0)
+    assert.equal(table.add(newcomer(SECOND, Bitfield.full(9)), false, 8, 0).have.count, 0)
     assert.equal(table.full, true)
   })
 
@@ -156,7 +160,7 @@ describe('RequestTable', () => {
   const limits = parseLimits({ memoryBytesMax: 2 ** 21, requestsOpenMax: 4 })
 
   function peerOf(): ReturnType<PeerTable['add']> {
-    return new PeerTable(limits).add(FIRST, Bitfield.full(8), 8, true, 0)
+    return new PeerTable(limits).add(newcomer(FIRST, Bitfield.full(8)), false, 8, 0)
   }
 
   it('counts memory from the request until the chunk is stored', () => {
