@@ -85,5 +85,6 @@ void measureHost(Report& report, const Weights& weights) {
   for (const bool isDecode : {true, false})
     for (const size_t threadCount : threadCounts)
       for (const size_t count : batchCounts)
-        if (!report.hasFailed()) hostRow(report, weights, isDecode, threadCount, count);
+        if (!report.hasFailed() && report.wants(weights, {isDecode, Place::host, threadCount, count, {}}))
+          hostRow(report, weights, isDecode, threadCount, count);
 }
