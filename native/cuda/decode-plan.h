@@ -7,11 +7,12 @@
 
 namespace swarm::gpu {
 
-/** Whether a segment is joined and summed as its only coded plane is decoded. */
+/** Whether a segment is joined and summed as its first plane is decoded: because that is the only one which is coded. */
 SWARM_DEVICE bool isFused(const SegmentPlan& segment) {
   if (!isCoded(segment.planes[0].mode)) return false;
-  return segment.element == Element::bytes ||
-         (segment.element == Element::bf16 && segment.planes[1].mode == PlaneMode::raw);
+  for (uint32_t plane = 1; plane < segment.planeCount; plane++)
+    if (isCoded(segment.planes[plane].mode)) return false;
+  return true;
 }
 
 /** Header and directory; plain code for one lane. Chunks of codec zstd are refused with `codec`. */

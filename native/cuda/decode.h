@@ -7,14 +7,16 @@
 // decodePlane does, block by block and stream by stream.
 #pragma once
 
-#include "cuda/decode-join.h"
+#include <type_traits>
+
 #include "cuda/decode-streams.h"
 
 namespace swarm::gpu {
 
 struct DecodeShared {
   JoinShared join;
-  SharedTable table;
+  /** Entries of a RANS plane as in DecodeTable, by slot. */
+  uint32_t slots[size_t{1} << probabilityBitsMax];
   alignas(16) uint8_t stages[blockWarps][stageSymbols];
   /** A Status: whether the table is right. */
   int32_t tableVerdict;
@@ -61,37 +63,40 @@ SWARM_DEVICE void makeTable(const PlanePlan& plane, DecodeShared& shared) {
       const uint32_t value = frequency << (32 - plane.probabilityBits) | plane.data[entry];
       for (uint32_t first = 0; first < frequency; first += warpLanes) {
         const U32 offset = U32(first) + laneIds();
-        store(shared.table.slots, U32(start) + offset, U32(value) | offset << U32(8), offset < U32(frequency));
+        store(shared.slots, U32(start) + offset, U32(value) | offset << U32(8), offset < U32(frequency));
       }
     }
-  });
-}
-
-SWARM_DEVICE void makeFixed(const PlanePlan& plane, DecodeShared& shared) {
-  eachWarp([&](uint32_t warp) {
-    if (warp != 0) return;
-    eachLane(1, [&](uint32_t) { shared.tableVerdict = static_cast<int32_t>(Status::ok); });
-    const Mask exists = laneIds() < U32(plane.symbolCount);
-    store(shared.table.fixed, laneIds(), load(plane.data, laneIds(), exists), firstLanes(1 << codeBitsMax));
   });
 }
 
 template <class Sink>
 SWARM_DEVICE Status decodeStream(const PlanePlan& plane, const DecodeShared& shared, uint32_t stream, uint32_t size,
                                  const uint8_t* readableEnd, uint8_t* stage, Sink& sink) {
+  const StreamPart part(plane, stream);
+  const uint8_t* const taken = plane.mode == PlaneMode::rans ? plane.words : plane.escapes;
+  const auto takenBytes = static_cast<uint32_t>(plane.dataEnd - taken);
+  if (!part.isRight(plane, stream, plane.mode == PlaneMode::rans ? takenBytes / 2 : takenBytes)) return Status::streamIndex;
   if (plane.mode == PlaneMode::rans) {
-    RansRows rows(plane, shared.table.slots, stream, readableEnd);
-    const Status checked = rows.check(plane, stream);
+    RansRows rows(plane, shared.slots, stream, part, readableEnd);
+    const Status checked = rows.check();
     if (checked != Status::ok) return checked;
     if (!decodeTiles(rows, size, stage, sink)) return Status::words;
-    constexpr uint32_t tileSymbols = Sink::tileRows * warpLanes;
-    const uint32_t lastRow = (size - 1) % tileSymbols / warpLanes * warpLanes;
+    const uint32_t lastRow = (size - 1) % Sink::tileSymbols / warpLanes * warpLanes;
     return rows.finish(size % warpLanes, stage + lastRow, plane.data[0]);
   }
-  FixedRows rows(plane, shared.table.fixed, stream);
-  const Status checked = rows.check(plane, stream, size);
+  FixedRows rows(plane, stream, part);
+  const Status checked = rows.check(size);
   if (checked != Status::ok) return checked;
   return decodeTiles(rows, size, stage, sink) ? Status::ok : Status::code;
+}
+
+/** A stream of the first plane of a segment whose other planes are not coded. */
+template <unsigned width>
+SWARM_DEVICE Status decodeFused(const DecodeBatch& batch, uint32_t segmentIndex, const SegmentPlan& segment,
+                                const DecodeShared& shared, uint32_t stream, const Piece& piece, const uint8_t* readableEnd,
+                                uint8_t* stage, RawWriter& writer) {
+  Joiner<width> joiner(batch, segmentIndex, segment, piece.first, writer);
+  return decodeStream(segment.planes[0], shared, stream, piece.size, readableEnd, stage, joiner);
 }
 
 /** By one block: a group of streams. */
@@ -105,12 +110,10 @@ SWARM_DEVICE void decodePlane(const DecodeBatch& batch, uint32_t item, DecodeSha
   const SegmentPlan& segment = batch.segments[segmentIndex];
   const PlanePlan& plane = segment.planes[planeIndex];
   const bool fused = isFused(segment);
-  if (plane.mode == PlaneMode::rans)
-    makeTable(plane, shared);
-  else
-    makeFixed(plane, shared);
+  const bool isRans = plane.mode == PlaneMode::rans;
+  if (isRans) makeTable(plane, shared);
   eachWarp([&](uint32_t warp) {
-    if (shared.tableVerdict != static_cast<int32_t>(Status::ok)) {
+    if (isRans && shared.tableVerdict != static_cast<int32_t>(Status::ok)) {
       report(&state.verdict, static_cast<Status>(shared.tableVerdict));
       return;
     }
@@ -126,12 +129,13 @@ SWARM_DEVICE void decodePlane(const DecodeBatch& batch, uint32_t item, DecodeSha
       status = decodeStream(plane, shared, stream, piece.size, readableEnd, stage, sink);
     } else {
       RawWriter writer(rawOf(task, segment, piece), shared.join.steps);
-      if (segment.element == Element::bf16) {
-        Bf16Sink sink(writer, segment.planes[1].data + piece.first);
-        status = decodeStream(plane, shared, stream, piece.size, readableEnd, stage, sink);
-      } else {
-        ByteSink sink(writer);
-        status = decodeStream(plane, shared, stream, piece.size, readableEnd, stage, sink);
+      const auto decode = [&](auto width) {
+        return decodeFused<width>(batch, segmentIndex, segment, shared, stream, piece, readableEnd, stage, writer);
+      };
+      switch (elementWidth(segment.element)) {
+        case 1: status = decode(std::integral_constant<unsigned, 1>()); break;
+        case 2: status = decode(std::integral_constant<unsigned, 2>()); break;
+        default: status = decode(std::integral_constant<unsigned, 4>());
       }
       batch.pieces[segmentIndex * segmentPieces + stream] = writer.total(*batch.tables);
     }

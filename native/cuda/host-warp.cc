@@ -41,17 +41,15 @@ void runOnHost(const DecodeBatch& batch) {
 
 void runOnHost(const EncodeBatch& batch) {
   const auto choose = std::make_unique<ChooseShared>();
-  const auto count = std::make_unique<CountShared>();
+  const auto survey = std::make_unique<SurveyShared>();
   const auto table = std::make_unique<TableShared>();
   const auto stream = std::make_unique<StreamShared>();
-  const auto steps = std::make_unique<CrcSteps>();
   uint32_t crc = 0;
   for (uint32_t index = 0; index < batch.segmentCount; index++) {
     const uint32_t segment = batch.segmentIndexes[index];
-    for (uint32_t group = 0; group < groupCount; group++) sumSegment(batch, segment, group, *steps);
     chooseElement(batch, segment, *choose);
+    for (uint32_t group = 0; group < groupCount; group++) surveySegment(batch, segment, group, *survey);
     for (uint32_t plane = 0; plane < planeCountMax; plane++) {
-      countPlane(batch, segment, plane, *count);
       choosePlane(batch, segment, plane, *table);
       for (uint32_t group = 0; group < groupCount; group++) encodePlane(batch, segment, plane, group, *stream);
     }

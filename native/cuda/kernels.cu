@@ -33,19 +33,14 @@ __global__ void __launch_bounds__(blockThreads) finishChunks(DecodeBatch batch) 
   finishChunk(batch, blockIdx.x, crc);
 }
 
-__global__ void __launch_bounds__(blockThreads) sumSegments(EncodeBatch batch) {
-  __shared__ CrcSteps steps;
-  sumSegment(batch, batch.segmentIndexes[blockIdx.x], blockIdx.y, steps);
-}
-
 __global__ void __launch_bounds__(blockThreads) chooseElements(EncodeBatch batch) {
   __shared__ ChooseShared shared;
   chooseElement(batch, batch.segmentIndexes[blockIdx.x], shared);
 }
 
-__global__ void __launch_bounds__(blockThreads) countPlanes(EncodeBatch batch) {
-  __shared__ CountShared shared;
-  countPlane(batch, batch.segmentIndexes[blockIdx.x], blockIdx.y, shared);
+__global__ void __launch_bounds__(blockThreads) surveySegments(EncodeBatch batch) {
+  __shared__ SurveyShared shared;
+  surveySegment(batch, batch.segmentIndexes[blockIdx.x], blockIdx.y, shared);
 }
 
 __global__ void __launch_bounds__(warpLanes* planeCountMax) choosePlanes(EncodeBatch batch) {
@@ -99,9 +94,8 @@ cudaError_t launchEncode(const EncodeBatch& batch, cudaStream_t stream) {
   if (batch.count == 0) return cudaSuccess;
   if (batch.segmentCount > 0) {
     const uint32_t segments = batch.segmentCount;
-    sumSegments<<<dim3(segments, groupCount), blockThreads, 0, stream>>>(batch);
     chooseElements<<<segments, blockThreads, 0, stream>>>(batch);
-    countPlanes<<<dim3(segments, planeCountMax), blockThreads, 0, stream>>>(batch);
+    surveySegments<<<dim3(segments, groupCount), blockThreads, 0, stream>>>(batch);
     choosePlanes<<<segments, warpLanes * planeCountMax, 0, stream>>>(batch);
     encodePlanes<<<dim3(segments, planeCountMax * groupCount), blockThreads, 0, stream>>>(batch);
   }
