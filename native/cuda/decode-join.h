@@ -33,31 +33,30 @@ SWARM_DEVICE uint8_t* rawOf(const DecodeTask& task, const SegmentPlan& segment, 
   return task.raw + segment.rawOffset + segment.phase + piece.first * elementWidth(segment.element);
 }
 
-/** The bytes of a plane, wherever they are. */
+/** The bytes of a plane, wherever they are: at an address, or one byte everywhere. */
 class PlaneSource {
  public:
-  SWARM_DEVICE PlaneSource() : data_(nullptr), everywhere_(0) {}
+  SWARM_DEVICE PlaneSource() : place_(0), isConstant_(true) {}
   SWARM_DEVICE PlaneSource(const DecodeBatch& batch, uint32_t segmentIndex, const SegmentPlan& segment, uint32_t plane)
-      : data_(nullptr), everywhere_(0) {
+      : isConstant_(segment.planes[plane].mode == PlaneMode::constant) {
     const PlanePlan& own = segment.planes[plane];
-    if (own.mode == PlaneMode::constant)
-      everywhere_ = own.symbol * 0x01010101u;
-    else
-      data_ = own.mode == PlaneMode::raw ? own.data : planeScratch(batch, segmentIndex, segment, plane);
+    const uint8_t* const data =
+        own.mode == PlaneMode::raw ? own.data : planeScratch(batch, segmentIndex, segment, plane);
+    place_ = isConstant_ ? own.symbol * 0x01010101u : reinterpret_cast<uintptr_t>(data);
   }
 
   /** The plane's part of a tile that starts with element `first`, in lanes with `exists`. */
   template <unsigned count>
   SWARM_DEVICE Words<count> tile(uint32_t first, Mask exists) const {
-    if (data_ != nullptr) return readWords<count>(data_ + first, laneIds(), exists);
+    if (!isConstant_) return readWords<count>(reinterpret_cast<const uint8_t*>(place_) + first, laneIds(), exists);
     Words<count> words;
-    for (U32& word : words.of) word = everywhere_;
+    for (U32& word : words.of) word = static_cast<uint32_t>(place_);
     return words;
   }
 
  private:
-  const uint8_t* data_;
-  uint32_t everywhere_;
+  uintptr_t place_;
+  bool isConstant_;
 };
 
 /** Makes elements of `width` bytes of their planes, tile by tile, and writes them: where the first plane comes from, others know. */
@@ -109,14 +108,13 @@ SWARM_DEVICE void joinPiece(const DecodeBatch& batch, uint32_t segmentIndex, con
   Own joiner(batch, segmentIndex, segment, piece.first, writer);
   for (uint32_t first = 0; first < piece.size; first += Own::tileSymbols) {
     const uint32_t rest = piece.size - first;
-    const uint32_t count = rest < Own::tileSymbols ? rest : Own::tileSymbols;
-    joiner.prepare(count);
-    const Mask exists = laneIds() * U32(Own::tileSymbols / warpLanes) < U32(count);
+    joiner.prepare(rest);
+    const Mask exists = laneIds() * U32(Own::tileSymbols / warpLanes) < U32(rest);
     const Words<Own::planeWords> symbols = source.template tile<Own::planeWords>(piece.first + first, exists);
-    if (count == Own::tileSymbols)
+    if (rest >= Own::tileSymbols)
       joiner.add(symbols);
     else
-      joiner.addLast(symbols, count);
+      joiner.addLast(symbols, rest);
   }
 }
 

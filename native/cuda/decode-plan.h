@@ -82,7 +82,9 @@ SWARM_DEVICE void planWork(const DecodeBatch& batch, uint32_t segmentIndex) {
     const PlanePlan& own = segment.planes[plane];
     if (!isCoded(own.mode)) continue;
     const auto groups = static_cast<uint32_t>((own.streams + groupStreams - 1) / groupStreams);
-    uint32_t* const items = batch.decodeItems + take(&batch.work->decodeCount, groups);
+    uint32_t* const items = own.mode == PlaneMode::rans
+                                ? batch.decodeItems + take(&batch.work->ransCount, groups)
+                                : batch.fixedItems(take(&batch.work->fixedCount, groups) + groups);
     for (uint32_t group = 0; group < groups; group++) items[group] = packItem(segmentIndex, plane, group);
   }
   if (isFused(segment)) return;

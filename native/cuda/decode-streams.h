@@ -6,8 +6,17 @@
 
 namespace swarm::gpu {
 
-/** Where a warp turns rows of symbols into what each lane needs: a tile at most. */
-constexpr uint32_t stageSymbols = tileBytes;
+/** Rows that are decoded without a look at how many words are left, and the words that they take at most. */
+constexpr uint32_t stepRows = 4;
+constexpr uint32_t stepWords = stepRows * warpLanes;
+
+/** What a warp needs of shared memory for a stream. */
+struct alignas(16) StreamStage {
+  /** Rows of symbols, on their way to lanes that take those that lie side by side. */
+  uint8_t symbols[tileBytes];
+  /** The words that are next: enough for two steps. */
+  uint8_t words[2 * 2 * stepWords];
+};
 
 /** Where the symbols of a stream go that has to be joined later. */
 class PlaneSink {
@@ -36,12 +45,12 @@ class PlaneSink {
 
 /** Decodes `size` symbols of a stream, at most a tile at a time, to a sink. False for a broken stream. */
 template <class Stream, class Sink>
-SWARM_DEVICE bool decodeTiles(Stream& stream, uint32_t size, uint8_t* stage, Sink& sink) {
+SWARM_DEVICE bool decodeTiles(Stream& stream, uint32_t size, Sink& sink) {
   for (uint32_t first = 0; first < size; first += Sink::tileSymbols) {
     const uint32_t symbols = size - first < Sink::tileSymbols ? size - first : Sink::tileSymbols;
     sink.prepare(symbols);
     Words<Sink::planeWords> tile;
-    if (!stream.decodeTile(first, symbols, stage, tile)) return false;
+    if (!stream.decodeTile(first, symbols, tile)) return false;
     if (symbols == Sink::tileSymbols)
       sink.add(tile);
     else
@@ -66,48 +75,65 @@ struct StreamPart {
 };
 
 /**
- * The words of a stream in turn, read long before they are needed: a row waits for a word between lanes, not for memory. Each lane
- * has one word of each of three windows of 32 that follow each other; the next word is in the first.
+ * The words of a stream in turn, read long before they are needed: two steps' words wait in shared memory, a third one's in
+ * registers, so that no row waits for the device's memory.
  */
-class WordWindows {
+class WordQueue {
  public:
-  /** Words are read up to `readable`, whosever they are; those behind are zero. */
-  SWARM_DEVICE WordWindows(const uint8_t* words, uint32_t readable)
-      : words_(words), readable_(readable), ahead_(laneIds()), first_(next()), second_(next()), third_(next()) {}
+  /** `words` is aligned to 16 bytes, and so is `readableEnd`: up to there words may be read, whosever they are. */
+  SWARM_DEVICE WordQueue(const uint8_t* words, const StreamPart& part, const uint8_t* readableEnd, StreamStage& stage)
+      : words_(words),
+        readable_(static_cast<uint32_t>((readableEnd - words) / pairBytes)),
+        ahead_(U32(part.first / pairWords) + laneIds()),
+        queue_(stage.words),
+        gone_(part.first % pairWords),
+        end_(static_cast<int32_t>(part.first % pairWords + part.end - part.first)) {
+    storeWords(queue_, laneIds(), next());
+    storeWords(queue_ + 2 * stepWords, laneIds(), next());
+    upcoming_ = next();
+    syncLanes();
+  }
 
-  /** For each lane in `refills` the next word, in the order of the lanes; the others get any. */
-  SWARM_DEVICE U32 take(uint32_t refills) {
-    // Lanes whose word of the first window is gone already offer that of the second.
-    const U32 offered = select(laneIds() < U32(gone_), second_, first_);
-    const U32 words = laneValues(offered, U32(gone_) + countBits(U32(refills) & bitsBelow()));
-    gone_ += countBits(refills);
-    if (gone_ >= warpLanes) {
-      gone_ -= warpLanes;
-      windows_++;
-      first_ = second_;
-      second_ = third_;
-      third_ = next();
-    }
+  /** Makes sure that there are words for a step. */
+  SWARM_DEVICE void refill() {
+    if (gone_ < stepWords) return;
+    gone_ -= stepWords;
+    end_ -= static_cast<int32_t>(stepWords);
+    syncLanes();
+    storeWords(queue_, laneIds(), loadWords<2>(queue_ + 2 * stepWords, laneIds()));
+    storeWords(queue_ + 2 * stepWords, laneIds(), upcoming_);
+    upcoming_ = next();
+    syncLanes();
+  }
+
+  /** For each lane in `takers` the next word, in the order of the lanes; the others get any. */
+  SWARM_DEVICE U32 take(uint32_t takers) {
+    const U32 words = loadHalf(queue_, U32(gone_) + countBits(U32(takers) & bitsBelow()));
+    gone_ += countBits(takers);
     return words;
   }
 
-  SWARM_DEVICE uint32_t taken() const { return windows_ * warpLanes + gone_; }
+  /** How many words of the stream are left; more than there were may have been taken. */
+  SWARM_DEVICE int32_t left() const { return end_ - static_cast<int32_t>(gone_); }
 
  private:
-  SWARM_DEVICE U32 next() {
-    const U32 window = readHalf(words_, ahead_, ahead_ < U32(readable_));
+  static constexpr uint32_t pairBytes = 8;
+  static constexpr uint32_t pairWords = pairBytes / 2;
+
+  SWARM_DEVICE Pair next() {
+    const Pair words = readWords<2>(words_, ahead_, ahead_ < U32(readable_));
     ahead_ += U32(warpLanes);
-    return window;
+    return words;
   }
 
   const uint8_t* words_;
   uint32_t readable_;
   U32 ahead_;
-  U32 first_;
-  U32 second_;
-  U32 third_;
-  uint32_t gone_ = 0;
-  uint32_t windows_ = 0;
+  uint8_t* queue_;
+  Pair upcoming_;
+  /** Words of the queue that were taken, and where those of the stream end. */
+  uint32_t gone_;
+  int32_t end_;
 };
 
 /** A RANS stream under way. */
@@ -115,11 +141,11 @@ class RansRows {
  public:
   /** `readableEnd`: end of the chunk. `part` was checked. */
   SWARM_DEVICE RansRows(const PlanePlan& plane, const uint32_t* slots, uint32_t stream, const StreamPart& part,
-                        const uint8_t* readableEnd)
+                        const uint8_t* readableEnd, StreamStage& stage)
       : slots_(slots),
         bits_(plane.probabilityBits),
-        wordCount_(part.end - part.first),
-        words_(plane.words + 2 * part.first, static_cast<uint32_t>((readableEnd - plane.words) / 2) - part.first),
+        words_(plane.words, part, readableEnd, stage),
+        symbols_(stage.symbols),
         states_(readWord(plane.states, U32(stream * warpLanes) + laneIds(), true)) {}
 
   SWARM_DEVICE Status check() const {
@@ -129,35 +155,35 @@ class RansRows {
 
   /** False when there were not enough words. */
   template <unsigned planeWords>
-  SWARM_DEVICE bool decodeTile(uint32_t, uint32_t symbols, uint8_t* stage, Words<planeWords>& tile) {
+  SWARM_DEVICE bool decodeTile(uint32_t, uint32_t symbols, Words<planeWords>& tile) {
     constexpr uint32_t tileRows = 4 * planeWords;
     const uint32_t rows = (symbols + warpLanes - 1) / warpLanes;
-    if (rows == tileRows) {
-#if defined(__CUDACC__)
-#pragma unroll
-#endif
-      for (uint32_t row = 0; row < tileRows; row++) decodeRow(stage + row * warpLanes);
-    } else {
-      for (uint32_t row = 0; row < rows; row++) decodeRow(stage + row * warpLanes);
+    for (uint32_t step = 0; step < tileRows; step += stepRows) {
+      words_.refill();
+      if (step + stepRows <= rows) {
+        for (uint32_t row = 0; row < stepRows; row++) decodeRow(step + row);
+      } else {
+        for (uint32_t row = step; row < rows; row++) decodeRow(row);
+      }
     }
     syncLanes();
-    tile = loadWords<planeWords>(stage, laneIds());
+    tile = loadWords<planeWords>(symbols_, laneIds());
     syncLanes();
-    return words_.taken() <= wordCount_;
+    return words_.left() >= 0;
   }
 
-  /** Whether the stream ended where and how it must. `rest`: symbols of its last row, 0 for all; `lastRow` still holds that row. */
-  SWARM_DEVICE Status finish(uint32_t rest, const uint8_t* lastRow, uint8_t filler) const {
-    if (words_.taken() != wordCount_) return Status::words;
+  /** Whether the stream ended where and how it must. `rest`: symbols of its last row, 0 for all; `lastRow`: which of its tile that is. */
+  SWARM_DEVICE Status finish(uint32_t rest, uint32_t lastRow, uint8_t filler) const {
+    if (words_.left() != 0) return Status::words;
     if (ballot(states_ != U32(stateMin)) != 0) return Status::finalState;
-    const Mask wrong = (load(lastRow, laneIds()) != U32(filler)) & !firstLanes(rest);
+    const Mask wrong = (load(symbols_ + lastRow * warpLanes, laneIds()) != U32(filler)) & !firstLanes(rest);
     return rest == 0 || ballot(wrong) == 0 ? Status::ok : Status::paddingSymbol;
   }
 
  private:
-  SWARM_DEVICE void decodeRow(uint8_t* row) {
+  SWARM_DEVICE void decodeRow(uint32_t row) {
     const U32 entry = load(slots_, states_ & U32((uint32_t{1} << bits_) - 1));
-    store(row, laneIds(), entry & U32(0xFF));
+    store(symbols_ + row * warpLanes, laneIds(), entry & U32(0xFF));
     const U32 state = (entry >> U32(32 - bits_)) * (states_ >> U32(bits_)) + (entry >> U32(8) & U32(0xFFF));
     const Mask needs = state < U32(stateMin);
     const U32 words = words_.take(ballot(needs));
@@ -166,8 +192,8 @@ class RansRows {
 
   const uint32_t* slots_;
   uint32_t bits_;
-  uint32_t wordCount_;
-  WordWindows words_;
+  WordQueue words_;
+  uint8_t* symbols_;
   U32 states_;
 };
 
@@ -178,66 +204,79 @@ SWARM_DEVICE U32 spreadBits(U32 bits) {
   return (bits | bits << U32(3)) & U32(0x11111111);
 }
 
-/** A FIX stream under way. A lane decodes the symbols that lie side by side itself, up to eight at a time: codes are of 4 bits then. */
+/**
+ * A FIX stream under way. A lane decodes symbols that lie side by side, `planeWords` times four in a tile: eight codes of four bits at
+ * a time.
+ */
+template <unsigned planeWords, unsigned codeBits>
 class FixedRows {
  public:
   /** `part` was checked. */
-  SWARM_DEVICE FixedRows(const PlanePlan& plane, uint32_t stream, const StreamPart& part)
+  SWARM_DEVICE FixedRows(const PlanePlan& plane, uint32_t stream, const StreamPart& part, uint32_t size)
       : bits_(plane.bits + (size_t{stream} << plane.streamBits) / 8),
-        stride_(plane.bitPlaneBytes),
+        stride_(static_cast<uint32_t>(plane.bitPlaneBytes)),
+        size_(size),
         escapes_(plane.escapes + part.first),
-        codeBits_(codeBitsOf(plane.mode)),
-        symbolCount_(plane.symbolCount),
-        escapeCount_(part.end - part.first) {
+        escapesLeft_(part.end - part.first),
+        symbolCount_(plane.symbolCount) {
     // Zeros follow the table up to 16 bytes.
     for (uint32_t word = 0; word < 4; word++) table_[word] = load32(plane.data + 4 * word);
+    readBits(0);
   }
 
-  /** Whether it has as many escapes as the index says. */
-  SWARM_DEVICE Status check(uint32_t size) const {
-    const uint32_t rows = (size + warpLanes - 1) / warpLanes;
+  /** Whether it has as many escapes as the index says. Comes before all tiles. */
+  SWARM_DEVICE Status check() {
+    const uint32_t rows = (size_ + warpLanes - 1) / warpLanes;
     U32 escapes = 0;
     for (uint32_t row = 0; row < rows; row += warpLanes) {
       U32 all = UINT32_MAX;
-      for (uint32_t bit = 0; bit < codeBits_; bit++)
+      for (uint32_t bit = 0; bit < codeBits; bit++)
         all = all & readWord(bits_ + bit * stride_, U32(row) + laneIds(), firstLanes(rows - row));
       escapes += countBits(all);
     }
-    return sum(escapes) == escapeCount_ ? Status::ok : Status::escapes;
+    if (sum(escapes) != escapesLeft_) return Status::escapes;
+    readEscapes();
+    return Status::ok;
   }
 
-  template <unsigned planeWords>
-  SWARM_DEVICE bool decodeTile(uint32_t first, uint32_t symbols, uint8_t*, Words<planeWords>& tile) {
-    constexpr uint32_t laneSymbols = 4 * planeWords;
-    const Mask exists = laneIds() * U32(laneSymbols) < U32(symbols);
-    U32 planes[codeBitsMax];
+  SWARM_DEVICE bool decodeTile(uint32_t first, uint32_t, Words<planeWords>& tile) {
     U32 escaped = UINT32_MAX;
-    for (uint32_t bit = 0; bit < codeBitsMax; bit++) {
-      planes[bit] = bit < codeBits_ ? laneBits<laneSymbols>(bits_ + bit * stride_ + first / 8, exists) : U32(0);
-      if (bit < codeBits_) escaped = escaped & planes[bit];
-    }
-    U32 invalid = 0;
+    for (const U32& bits : planes_) escaped = escaped & bits;
+    U32 unknown = 0;
     for (unsigned eight = 0; eight < (planeWords + 1) / 2; eight++) {
       U32 codes = 0;
-      for (uint32_t bit = 0; bit < codeBitsMax; bit++)
-        codes |= spreadBits(planes[bit] >> U32(8 * eight) & U32(0xFF)) << U32(bit);
-      invalid += unknownCodes(codes);
+      for (uint32_t bit = 0; bit < codeBits; bit++)
+        codes |= spreadBits(planes_[bit] >> U32(8 * eight) & U32(0xFF)) << U32(bit);
+      if (symbolCount_ < escapeCode) unknown += unknownCodes(codes);
       for (unsigned word = 2 * eight; word < 2 * eight + 2 && word < planeWords; word++)
         tile.of[word] = symbolsOf(codes >> U32(16 * (word % 2)));
     }
+    readBits(first + laneSymbols * warpLanes);
     const U32 own = countBits(escaped);
     putEscapes(escaped, own, tile);
-    return ballot(invalid != own) == 0;
+    return symbolCount_ == escapeCode || ballot(unknown != own) == 0;
   }
 
  private:
-  /** The next bits of each lane: as many as it has symbols. */
-  template <uint32_t laneSymbols>
-  SWARM_DEVICE static U32 laneBits(const uint8_t* from, Mask exists) {
-    if constexpr (laneSymbols == 16) return readHalf(from, laneIds(), exists);
-    if constexpr (laneSymbols == 8) return load(from, laneIds(), exists);
-    return load(from, laneIds() >> U32(1), exists) >> (laneIds() % U32(2) * U32(4)) & U32(0xF);
+  static constexpr uint32_t laneSymbols = 4 * planeWords;
+  static constexpr uint32_t escapeCode = (uint32_t{1} << codeBits) - 1;
+
+  /** Reads the bits of the tile that starts with symbol `first`, as many in each lane as it has symbols; none behind the stream. */
+  SWARM_DEVICE void readBits(uint32_t first) {
+    const Mask exists = U32(first) + laneIds() * U32(laneSymbols) < U32(size_);
+    for (uint32_t bit = 0; bit < codeBits; bit++) {
+      const uint32_t start = bit * stride_ + first / 8;
+      if constexpr (laneSymbols == 16)
+        planes_[bit] = readHalf(bits_, U32(start / 2) + laneIds(), exists);
+      else if constexpr (laneSymbols == 8)
+        planes_[bit] = load(bits_, U32(start) + laneIds(), exists);
+      else
+        planes_[bit] = load(bits_, U32(start) + (laneIds() >> U32(1)), exists) >> (laneIds() % U32(2) * U32(4)) & U32(0xF);
+    }
   }
+
+  /** Reads the next 32 escapes, one in each lane. */
+  SWARM_DEVICE void readEscapes() { upcoming_ = load(escapes_, laneIds(), firstLanes(escapesLeft_)); }
 
   /** How many of eight codes are none of the table's; escapes among them. */
   SWARM_DEVICE U32 unknownCodes(U32 codes) const {
@@ -251,20 +290,20 @@ class FixedRows {
   /** Symbols of the lower four codes. */
   SWARM_DEVICE U32 symbolsOf(U32 codes) const {
     const U32 low = permuteBytes(table_[0], table_[1], codes & U32(0x7777));
-    if (codeBits_ < codeBitsMax) return low;
+    if constexpr (codeBits < codeBitsMax) return low;
     const U32 high = permuteBytes(table_[2], table_[3], codes & U32(0x7777));
     const U32 isHigh = permuteBytes(0xFF00, 0, codes >> U32(3) & U32(0x1111));
     return (low & ~isHigh) | (high & isHigh);
   }
 
   /** Replaces the symbols whose bits in `escaped` are set, of which a lane has `own`, by the escapes that are next. */
-  template <unsigned planeWords>
   SWARM_DEVICE void putEscapes(U32 escaped, U32 own, Words<planeWords>& tile) {
     U32 place = sumBelow(own);
     const uint32_t total = laneValue(place + own, warpLanes - 1);
     for (Mask has = escaped != U32(0); ballot(has) != 0; has = escaped != U32(0)) {
       const U32 index = countBits(~escaped & (escaped - U32(1)));
-      const U32 symbol = load(escapes_, place, has);
+      const Mask isNear = place < U32(warpLanes);
+      const U32 symbol = select(isNear, laneValues(upcoming_, place), load(escapes_, place, has & !isNear));
       for (unsigned word = 0; word < planeWords; word++) {
         const Mask isThere = has & ((index >> U32(2)) == U32(word));
         const U32 shift = (index & U32(3)) * U32(8);
@@ -274,15 +313,20 @@ class FixedRows {
       place += U32(1);
     }
     escapes_ += total;
+    escapesLeft_ -= total;
+    readEscapes();
   }
 
   const uint8_t* bits_;
-  size_t stride_;
+  uint32_t stride_;
+  uint32_t size_;
   const uint8_t* escapes_;
+  uint32_t escapesLeft_;
   uint32_t table_[4];
-  uint32_t codeBits_;
   uint32_t symbolCount_;
-  uint32_t escapeCount_;
+  /** Of the next tile. */
+  U32 planes_[codeBits];
+  U32 upcoming_;
 };
 
 }  // namespace swarm::gpu

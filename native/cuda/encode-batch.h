@@ -144,8 +144,6 @@ class Elements {
 
   SWARM_DEVICE U32 symbolOf(U32 value, uint32_t plane) const { return value >> U32(8 * (width_ - 1 - plane)) & U32(0xFF); }
 
-  SWARM_DEVICE U32 symbols(U32 index, Mask mask, uint32_t plane) const { return symbolOf(values(index, mask), plane); }
-
  private:
   const uint8_t* first_;
   uint32_t width_;

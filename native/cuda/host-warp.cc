@@ -30,12 +30,16 @@ uint8_t* bytesOf(const std::unique_ptr<Aligned[]>& aligned) { return reinterpret
 }  // namespace
 
 void runOnHost(const DecodeBatch& batch) {
-  const auto shared = std::make_unique<DecodeShared>();
-  loadSteps(*batch.tables, shared->join.steps);
+  const auto rans = std::make_unique<RansShared>();
+  const auto fixed = std::make_unique<FixedShared>();
+  loadSteps(*batch.tables, rans->join.steps);
+  loadSteps(*batch.tables, fixed->join.steps);
   uint32_t crc = 0;
   for (uint32_t chunk = 0; chunk < batch.count; chunk++) planChunk(batch, chunk);
-  for (uint32_t item = 0; item < batch.work->decodeCount; item++) decodePlane(batch, batch.decodeItems[item], *shared);
-  for (uint32_t item = 0; item < batch.work->joinCount; item++) joinSegment(batch, batch.joinItems[item], shared->join);
+  const DecodeWork& work = *batch.work;
+  for (uint32_t item = 0; item < work.ransCount; item++) decodePlane(batch, batch.decodeItems[item], *rans);
+  for (uint32_t item = 0; item < work.fixedCount; item++) decodePlane(batch, batch.fixedItems(work.fixedCount)[item], *fixed);
+  for (uint32_t item = 0; item < work.joinCount; item++) joinSegment(batch, batch.joinItems[item], fixed->join);
   for (uint32_t chunk = 0; chunk < batch.count; chunk++) finishChunk(batch, chunk, crc);
 }
 

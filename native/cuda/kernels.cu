@@ -9,19 +9,32 @@ namespace swarm::gpu {
 
 namespace {
 
+/** Blocks that a multiprocessor has room for at once, which bounds their registers; as measured in bench/README.md. */
+constexpr unsigned ransBlocks = 5;
+constexpr unsigned fixedBlocks = 4;
+constexpr unsigned joinBlocks = 4;
+
 __global__ void __launch_bounds__(blockThreads) planChunks(DecodeBatch batch) {
   const uint32_t chunk = blockIdx.x * blockWarps + threadIdx.x / warpLanes;
   if (chunk < batch.count) planChunk(batch, chunk);
 }
 
-__global__ void __launch_bounds__(blockThreads, 4) decodePlanes(DecodeBatch batch) {
-  __shared__ DecodeShared shared;
-  const uint32_t count = batch.work->decodeCount;
+__global__ void __launch_bounds__(blockThreads, ransBlocks) decodeRansPlanes(DecodeBatch batch) {
+  __shared__ RansShared shared;
+  const uint32_t count = batch.work->ransCount;
   if (blockIdx.x < count) loadSteps(*batch.tables, shared.join.steps);
   for (uint32_t item = blockIdx.x; item < count; item += gridDim.x) decodePlane(batch, batch.decodeItems[item], shared);
 }
 
-__global__ void __launch_bounds__(blockThreads, 4) joinSegments(DecodeBatch batch) {
+__global__ void __launch_bounds__(blockThreads, fixedBlocks) decodeFixedPlanes(DecodeBatch batch) {
+  __shared__ FixedShared shared;
+  const uint32_t count = batch.work->fixedCount;
+  const uint32_t* const items = batch.fixedItems(count);
+  if (blockIdx.x < count) loadSteps(*batch.tables, shared.join.steps);
+  for (uint32_t item = blockIdx.x; item < count; item += gridDim.x) decodePlane(batch, items[item], shared);
+}
+
+__global__ void __launch_bounds__(blockThreads, joinBlocks) joinSegments(DecodeBatch batch) {
   __shared__ JoinShared shared;
   const uint32_t count = batch.work->joinCount;
   if (blockIdx.x < count) loadSteps(*batch.tables, shared.steps);
@@ -84,7 +97,9 @@ uint32_t blocksFor(Kernel kernel, uint32_t multiprocessors, uint32_t most) {
 cudaError_t launchDecode(const DecodeBatch& batch, uint32_t multiprocessors, cudaStream_t stream) {
   if (batch.count == 0) return cudaSuccess;
   planChunks<<<inBlocks(batch.count), blockThreads, 0, stream>>>(batch);
-  decodePlanes<<<blocksFor(decodePlanes, multiprocessors, batch.count * decodeItemsMax), blockThreads, 0, stream>>>(batch);
+  const uint32_t itemsMax = batch.count * decodeItemsMax;
+  decodeRansPlanes<<<blocksFor(decodeRansPlanes, multiprocessors, itemsMax), blockThreads, 0, stream>>>(batch);
+  decodeFixedPlanes<<<blocksFor(decodeFixedPlanes, multiprocessors, itemsMax), blockThreads, 0, stream>>>(batch);
   joinSegments<<<blocksFor(joinSegments, multiprocessors, batch.count * joinItemsMax), blockThreads, 0, stream>>>(batch);
   finishChunks<<<batch.count, blockThreads, 0, stream>>>(batch);
   return cudaGetLastError();

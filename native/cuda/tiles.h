@@ -92,12 +92,11 @@ SWARM_DEVICE void cut(Quad& tile, uint32_t size) {
 /** Writes raw bytes one tile after the other, and sums them up. */
 class RawWriter {
  public:
-  SWARM_DEVICE RawWriter(uint8_t* to, const CrcSteps& steps)
-      : to_(to), isAligned_(reinterpret_cast<uintptr_t>(to) % 16 == 0), crc_(steps) {}
+  SWARM_DEVICE RawWriter(uint8_t* to, const CrcSteps& steps) : to_(to), crc_(steps) {}
 
   SWARM_DEVICE void add(const Quad& tile) {
     crc_.add(tile);
-    if (isAligned_)
+    if (reinterpret_cast<uintptr_t>(to_) % 16 == 0)
       storeWords(to_, laneIds(), tile);
     else
       storeBytes(tile, tileBytes);
@@ -122,7 +121,6 @@ class RawWriter {
   }
 
   uint8_t* to_;
-  bool isAligned_;
   uint32_t zeros_ = 0;
   TileCrc crc_;
 };

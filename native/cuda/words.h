@@ -1,5 +1,5 @@
 // Loads and stores of several bytes by each lane. The memory is aligned to as many, `index` counts them; lanes without `mask` get
-// zero. What is `read` is of the device's memory where nothing writes while the kernel runs.
+// zero and store nothing. What is `read` is of the device's memory where nothing writes while the kernel runs.
 #pragma once
 
 #include "cuda/lanes.h"
@@ -11,6 +11,15 @@ SWARM_DEVICE U32 readHalf(const uint8_t* from, U32 index, Mask mask) {
   return mask ? static_cast<uint32_t>(__ldg(reinterpret_cast<const uint16_t*>(from) + index)) : 0;
 #else
   return U32::each([&](uint32_t lane) { return mask.of[lane] ? load16(from + 2 * size_t{index.of[lane]}) : 0; });
+#endif
+}
+
+/** For shared memory. */
+SWARM_DEVICE U32 loadHalf(const uint8_t* from, U32 index) {
+#if defined(__CUDACC__)
+  return reinterpret_cast<const uint16_t*>(from)[index];
+#else
+  return readHalf(from, index, true);
 #endif
 }
 
@@ -48,6 +57,12 @@ struct Words {
 using Pair = Words<2>;
 using Quad = Words<4>;
 
+#if defined(__CUDACC__)
+SWARM_DEVICE Words<1> wordsOf(uint1 value) { return {{value.x}}; }
+SWARM_DEVICE Pair wordsOf(uint2 value) { return {{value.x, value.y}}; }
+SWARM_DEVICE Quad wordsOf(uint4 value) { return {{value.x, value.y, value.z, value.w}}; }
+#endif
+
 /** `count` is 1, 2 or 4. */
 template <unsigned count>
 SWARM_DEVICE Words<count> readWords(const uint8_t* from, U32 index, Mask mask) {
@@ -76,17 +91,12 @@ SWARM_DEVICE Quad readQuad(const uint8_t* from, U32 index, Mask mask) { return r
 template <unsigned count>
 SWARM_DEVICE Words<count> loadWords(const uint8_t* from, U32 index) {
 #if defined(__CUDACC__)
-  Words<count> words;
-  if constexpr (count == 4) {
-    const uint4 value = reinterpret_cast<const uint4*>(from)[index];
-    words = {{value.x, value.y, value.z, value.w}};
-  } else if constexpr (count == 2) {
-    const uint2 value = reinterpret_cast<const uint2*>(from)[index];
-    words = {{value.x, value.y}};
-  } else {
-    words = {{reinterpret_cast<const uint32_t*>(from)[index]}};
-  }
-  return words;
+  if constexpr (count == 4)
+    return wordsOf(reinterpret_cast<const uint4*>(from)[index]);
+  else if constexpr (count == 2)
+    return wordsOf(reinterpret_cast<const uint2*>(from)[index]);
+  else
+    return wordsOf(reinterpret_cast<const uint1*>(from)[index]);
 #else
   return readWords<count>(from, index, true);
 #endif
