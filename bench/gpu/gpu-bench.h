@@ -107,5 +107,5 @@ void measureCopies(Report& report);
 /** Kernels on batches that are in the device's memory. */
 void measureKernels(Report& report, Backend& backend, const Weights& weights);
 
-/** Batch codecs on batches in the processor's memory, the copies to and from the device and its staging memory included. */
+/** Batch codecs on batches in the processor's memory, the copies to their own memory, to the device and back included. */
 void measureHost(Report& report, const Weights& weights);
