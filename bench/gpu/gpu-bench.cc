@@ -1,6 +1,6 @@
 // How fast does a GPU decode and encode chunks, beside how fast it copies memory?
-// gpu_bench [--json] [--device INDEX] [--commit NAME] prints a line per row, and one of JSON behind each with --json. Each row's
-// result is compared once, byte by byte.
+// gpu_bench [--json] [--device INDEX] [--commit NAME] [--rows PART] prints a line per row, and one of JSON behind each with --json.
+// With --rows only rows are measured whose name has PART in it: see nameOf. Each row's result is compared once, byte by byte.
 #include "gpu-bench.h"
 
 #include <cuda_runtime.h>
@@ -46,6 +46,8 @@ bool parseOptions(int count, char** arguments, Options& options) {
       options.device = std::atoi(arguments[++index]);
     else if (std::strcmp(arguments[index], "--commit") == 0 && hasValue)
       options.commit = arguments[++index];
+    else if (std::strcmp(arguments[index], "--rows") == 0 && hasValue)
+      options.rows = arguments[++index];
     else
       return false;
   }
@@ -60,6 +62,11 @@ Rates measure(size_t bytes, const std::function<double()>& run) {
   for (int index = 0; index < repetitions; index++) rates.push_back(static_cast<double>(bytes) / run() / 1e9);
   std::sort(rates.begin(), rates.end());
   return {rates[repetitions / 2], rates.front(), rates.back()};
+}
+
+std::string nameOf(const Weights& weights, const Row& row) {
+  return std::string(directionOf(row)) + "-" + weights.element + (weights.profile == Profile::fast ? "-fast" : "") + "-" +
+         (row.place == Place::device ? "device" : "host" + std::to_string(row.threads)) + "-" + std::to_string(row.chunks);
 }
 
 void Report::print(const std::string& text, const std::string& json) const {
@@ -94,9 +101,9 @@ void Report::fail(const std::string& what) {
 }
 
 int main(int count, char** arguments) {
-  Options options = {false, 0, "unknown"};
+  Options options;
   if (!parseOptions(count, arguments, options)) {
-    std::fprintf(stderr, "usage: gpu_bench [--json] [--device INDEX] [--commit NAME]\n");
+    std::fprintf(stderr, "usage: gpu_bench [--json] [--device INDEX] [--commit NAME] [--rows PART]\n");
     return 2;
   }
   const Devices devices = findDevices();

@@ -49,9 +49,11 @@ constexpr size_t weightsCount = 6;
 Weights makeWeights(size_t index);
 
 struct Options {
-  bool isJson;
-  int device;
-  std::string commit;
+  bool isJson = false;
+  int device = 0;
+  std::string commit = "unknown";
+  /** Only rows are measured whose name has this in it. */
+  std::string rows;
 };
 
 /** Where a batch lies before and afterwards: in the device's memory or in the processor's. */
@@ -66,11 +68,17 @@ struct Row {
   Rates rates;
 };
 
+/** For instance `decode-bf16-fast-device-128`, or `encode-bf16-host3-16` with three threads. */
+std::string nameOf(const Weights& weights, const Row& row);
+
 class Report {
  public:
   explicit Report(Options options) : options_(std::move(options)) {}
 
   const Options& options() const { return options_; }
+
+  /** Whether a row is to be measured, by everything but its rates. */
+  bool wants(const Weights& weights, const Row& row) const { return nameOf(weights, row).find(options_.rows) != std::string::npos; }
 
   /** A line for readers, and one of JSON where that was asked for; `json` is what stands between its braces. */
   void print(const std::string& text, const std::string& json = "") const;
@@ -99,5 +107,5 @@ void measureCopies(Report& report);
 /** Kernels on batches that are in the device's memory. */
 void measureKernels(Report& report, Backend& backend, const Weights& weights);
 
-/** Batch codecs on batches in the processor's memory, the copies to and from the device and its staging memory included. */
+/** Batch codecs on batches in the processor's memory, the copies to their own memory, to the device and back included. */
 void measureHost(Report& report, const Weights& weights);

@@ -63,6 +63,12 @@ BatchOutcome BatchCodec::makeRoom(size_t in, size_t out, size_t scratch) {
   return fits ? BatchOutcome::done : BatchOutcome::tooLarge;
 }
 
+void BatchCodec::send(size_t place, ByteSpan bytes) {
+  if (bytes.size == 0) return;
+  std::memcpy(pinnedIn_.start + place, bytes.data, bytes.size);
+  backend_->copyIn(deviceIn_.start + place, pinnedIn_.start + place, bytes.size);
+}
+
 BatchOutcome BatchCodec::decode(DecodeJob* jobs, size_t count) {
   if (failed_) return BatchOutcome::failed;
   if (count == 0) return BatchOutcome::done;
@@ -95,7 +101,7 @@ BatchOutcome BatchCodec::decode(DecodeJob* jobs, size_t count) {
                              job.target == nullptr ? deviceOut_.start + rawAt[index] : job.target,
                              deviceScratch_.start + planesAt[index]};
     std::memcpy(pinnedIn_.start + tasksAt + index * sizeof task, &task, sizeof task);
-    if (job.encoded.size != 0) std::memcpy(pinnedIn_.start + encodedAt[index], job.encoded.data, job.encoded.size);
+    send(encodedAt[index], job.encoded);
   }
   const auto at = [](const Block& block, size_t place) { return reinterpret_cast<void*>(block.start + place); };
   const DecodeBatch batch = {static_cast<const DecodeTask*>(at(deviceIn_, tasksAt)),
@@ -107,7 +113,7 @@ BatchOutcome BatchCodec::decode(DecodeJob* jobs, size_t count) {
                              static_cast<uint32_t*>(at(deviceScratch_, decodeItemsAt)),
                              static_cast<uint32_t*>(at(deviceScratch_, joinItemsAt)),
                              static_cast<const CrcTables*>(at(tables_, 0))};
-  backend_->copyIn(deviceIn_.start, pinnedIn_.start, in.total());
+  backend_->copyIn(deviceIn_.start, pinnedIn_.start, encodedAt[0]);
   backend_->decode(batch);
   backend_->copyOut(pinnedOut_.start, deviceOut_.start, out.total());
   failed_ = !backend_->wait(limit_);
@@ -160,7 +166,7 @@ BatchOutcome BatchCodec::encode(EncodeJob* jobs, size_t count) {
                              deviceScratch_.start + scratchAt[index],
                              static_cast<uint32_t*>(at(deviceScratch_, streamStatesAt[index]))};
     std::memcpy(pinnedIn_.start + tasksAt + index * sizeof task, &task, sizeof task);
-    if (job.raw.size != 0) std::memcpy(pinnedIn_.start + rawAt[index], job.raw.data, job.raw.size);
+    send(rawAt[index], job.raw);
   }
   if (!indexes.empty()) std::memcpy(pinnedIn_.start + indexesAt, indexes.data(), indexes.size() * sizeof(uint32_t));
   const EncodeBatch batch = {static_cast<const EncodeTask*>(at(deviceIn_, tasksAt)),
@@ -171,7 +177,7 @@ BatchOutcome BatchCodec::encode(EncodeJob* jobs, size_t count) {
                              static_cast<const EncodeTables*>(at(tables_, 0)),
                              static_cast<const uint32_t*>(at(deviceIn_, indexesAt)),
                              static_cast<uint32_t>(indexes.size())};
-  backend_->copyIn(deviceIn_.start, pinnedIn_.start, in.total());
+  backend_->copyIn(deviceIn_.start, pinnedIn_.start, rawAt[0]);
   backend_->encode(batch);
   backend_->copyOut(pinnedOut_.start + statesAt, deviceOut_.start + statesAt, count * sizeof(EncodeState));
   failed_ = !backend_->wait(limit_);

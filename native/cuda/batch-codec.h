@@ -65,6 +65,8 @@ class BatchCodec {
   bool loadTables();
   /** Memory for a batch, and the constants. */
   BatchOutcome makeRoom(size_t in, size_t out, size_t scratch);
+  /** Copies bytes to what goes in; they are on their way to the device while the next are copied. */
+  void send(size_t place, ByteSpan bytes);
 
   std::unique_ptr<Backend> backend_;
   std::chrono::milliseconds limit_;

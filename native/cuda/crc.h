@@ -5,7 +5,7 @@
 #pragma once
 
 #include "cpu/crc32c.h"
-#include "cuda/lanes.h"
+#include "cuda/words.h"
 
 namespace swarm::gpu {
 
@@ -66,7 +66,7 @@ class TileCrc {
     for (unsigned word = 0; word < 4; word++) {
       const U32 before = words_[word];
       words_[word] = load(steps_->low, before & U32(2047)) ^ load(steps_->middle, before >> U32(11) & U32(2047)) ^
-                     load(steps_->high, before >> U32(22)) ^ tile.words[word];
+                     load(steps_->high, before >> U32(22)) ^ tile.of[word];
     }
   }
 
@@ -90,7 +90,7 @@ SWARM_DEVICE void loadSteps(const CrcTables& tables, CrcSteps& steps) {
   const auto to = reinterpret_cast<uint8_t*>(&steps);
   eachWarp([&](uint32_t warp) {
     for (uint32_t quad = warp * warpLanes; quad < sizeof(CrcSteps) / 16; quad += blockThreads)
-      storeQuad(to, U32(quad) + laneIds(), readQuad(from, U32(quad) + laneIds(), true));
+      storeWords(to, U32(quad) + laneIds(), readQuad(from, U32(quad) + laneIds(), true));
   });
 }
 

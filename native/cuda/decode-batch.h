@@ -31,7 +31,8 @@ constexpr size_t planeScratchBytes = segmentBytesMax + 16 * planeCountMax;
 
 /** How many pieces of work the chunks gave. */
 struct DecodeWork {
-  uint32_t decodeCount;
+  uint32_t ransCount;
+  uint32_t fixedCount;
   uint32_t joinCount;
 };
 
@@ -56,10 +57,13 @@ struct DecodeBatch {
   uint32_t* pieces;
   /** Starts with zero counts. */
   DecodeWork* work;
-  /** decodeItemsMax and joinItemsMax for each chunk: what `work` counts. */
+  /** decodeItemsMax and joinItemsMax for each chunk: what `work` counts, groups of FIX planes from the end of `decodeItems` on. */
   uint32_t* decodeItems;
   uint32_t* joinItems;
   const CrcTables* tables;
+
+  /** Where the items of FIX planes are as long as there are `taken`. */
+  SWARM_DEVICE uint32_t* fixedItems(uint32_t taken) const { return decodeItems + count * decodeItemsMax - taken; }
 };
 
 }  // namespace swarm::gpu

@@ -33,68 +33,90 @@ SWARM_DEVICE uint8_t* rawOf(const DecodeTask& task, const SegmentPlan& segment, 
   return task.raw + segment.rawOffset + segment.phase + piece.first * elementWidth(segment.element);
 }
 
-/** A plane that is to be joined. */
-struct PlaneSource {
-  const uint8_t* data;
-  uint32_t everywhere;
-  bool isConstant;
-};
-
-/** Joins tiles from the planes of a segment, wherever these are. */
-class Joiner {
+/** The bytes of a plane, wherever they are: at an address, or one byte everywhere. */
+class PlaneSource {
  public:
-  SWARM_DEVICE Joiner(const DecodeBatch& batch, uint32_t segmentIndex, const SegmentPlan& segment)
-      : element_(segment.element), width_(static_cast<uint32_t>(elementWidth(segment.element))) {
-    for (uint32_t plane = 0; plane < planeCountMax; plane++) {
-      if (plane >= width_) {
-        sources_[plane] = {nullptr, 0, true};
-        continue;
-      }
-      const PlanePlan& own = segment.planes[plane];
-      if (own.mode == PlaneMode::constant)
-        sources_[plane] = {nullptr, own.symbol * 0x01010101u, true};
-      else if (own.mode == PlaneMode::raw)
-        sources_[plane] = {own.data, 0, false};
-      else
-        sources_[plane] = {planeScratch(batch, segmentIndex, segment, plane), 0, false};
-    }
+  SWARM_DEVICE PlaneSource() : place_(0), isConstant_(true) {}
+  SWARM_DEVICE PlaneSource(const DecodeBatch& batch, uint32_t segmentIndex, const SegmentPlan& segment, uint32_t plane)
+      : isConstant_(segment.planes[plane].mode == PlaneMode::constant) {
+    const PlanePlan& own = segment.planes[plane];
+    const uint8_t* const data =
+        own.mode == PlaneMode::raw ? own.data : planeScratch(batch, segmentIndex, segment, plane);
+    place_ = isConstant_ ? own.symbol * 0x01010101u : reinterpret_cast<uintptr_t>(data);
   }
 
-  /** The tile that starts with element `first`; of its elements `count` exist. */
-  SWARM_DEVICE Quad tile(uint32_t first, uint32_t count) const {
-    const uint32_t own = 16 / width_;
-    const Mask exists = laneIds() * U32(own) < U32(count);
-    if (width_ == 1) {
-      const PlaneSource& source = sources_[0];
-      if (source.isConstant) return {{source.everywhere, source.everywhere, source.everywhere, source.everywhere}};
-      return readQuad(source.data + first, laneIds(), exists);
-    }
-    if (width_ == 2) {
-      Quad elements = interleave(pair(sources_[0], first, exists), pair(sources_[1], first, exists));
-      if (element_ == Element::bf16) rotateBf16(elements);
-      return elements;
-    }
-    U32 rows[4];
-    for (unsigned plane = 0; plane < 4; plane++) {
-      const PlaneSource& source = sources_[3 - plane];
-      rows[plane] = source.isConstant ? U32(source.everywhere) : readWord(source.data + first, laneIds(), exists);
-    }
-    Quad elements;
-    transpose(rows, elements.words);
-    for (U32& word : elements.words) word = word >> U32(1) | word << U32(31);
-    return elements;
+  /** The plane's part of a tile that starts with element `first`, in lanes with `exists`. */
+  template <unsigned count>
+  SWARM_DEVICE Words<count> tile(uint32_t first, Mask exists) const {
+    if (!isConstant_) return readWords<count>(reinterpret_cast<const uint8_t*>(place_) + first, laneIds(), exists);
+    Words<count> words;
+    for (U32& word : words.of) word = static_cast<uint32_t>(place_);
+    return words;
   }
 
  private:
-  SWARM_DEVICE Pair pair(const PlaneSource& source, uint32_t first, Mask exists) const {
-    if (source.isConstant) return {{source.everywhere, source.everywhere}};
-    return readPair(source.data + first, laneIds(), exists);
+  uintptr_t place_;
+  bool isConstant_;
+};
+
+/** Makes elements of `width` bytes of their planes, tile by tile, and writes them: where the first plane comes from, others know. */
+template <unsigned width>
+class Joiner {
+ public:
+  static constexpr unsigned planeWords = 4 / width;
+  static constexpr uint32_t tileSymbols = tileBytes / width;
+
+  /** Starts with element `first` of the segment. */
+  SWARM_DEVICE Joiner(const DecodeBatch& batch, uint32_t segmentIndex, const SegmentPlan& segment, uint32_t first,
+                      RawWriter& writer)
+      : element_(segment.element), next_(first), writer_(&writer) {
+    for (uint32_t plane = 1; plane < width; plane++) sources_[plane] = PlaneSource(batch, segmentIndex, segment, plane);
   }
 
+  /** Loads the other planes of the next tile, of whose elements `count` exist, while its first plane is still to come. */
+  SWARM_DEVICE void prepare(uint32_t count) {
+    const Mask exists = laneIds() * U32(tileSymbols / warpLanes) < U32(count);
+    for (uint32_t plane = 1; plane < width; plane++) planes_[plane] = sources_[plane].template tile<planeWords>(next_, exists);
+  }
+
+  SWARM_DEVICE void add(const Words<planeWords>& first) {
+    planes_[0] = first;
+    writer_->add(joinPlanes<width>(planes_, element_));
+    next_ += tileSymbols;
+  }
+
+  /** The last tile, of whose elements only `count` exist. */
+  SWARM_DEVICE void addLast(const Words<planeWords>& first, uint32_t count) {
+    planes_[0] = first;
+    writer_->addLast(joinPlanes<width>(planes_, element_), count * width);
+  }
+
+ private:
   Element element_;
-  uint32_t width_;
-  PlaneSource sources_[planeCountMax];
+  uint32_t next_;
+  RawWriter* writer_;
+  /** The first one is not used. */
+  PlaneSource sources_[width];
+  PlaneWords<width> planes_[width];
 };
+
+template <unsigned width>
+SWARM_DEVICE void joinPiece(const DecodeBatch& batch, uint32_t segmentIndex, const SegmentPlan& segment, const Piece& piece,
+                            RawWriter& writer) {
+  using Own = Joiner<width>;
+  const PlaneSource source(batch, segmentIndex, segment, 0);
+  Own joiner(batch, segmentIndex, segment, piece.first, writer);
+  for (uint32_t first = 0; first < piece.size; first += Own::tileSymbols) {
+    const uint32_t rest = piece.size - first;
+    joiner.prepare(rest);
+    const Mask exists = laneIds() * U32(Own::tileSymbols / warpLanes) < U32(rest);
+    const Words<Own::planeWords> symbols = source.template tile<Own::planeWords>(piece.first + first, exists);
+    if (rest >= Own::tileSymbols)
+      joiner.add(symbols);
+    else
+      joiner.addLast(symbols, rest);
+  }
+}
 
 /** By one block: a group of pieces. */
 SWARM_DEVICE void joinSegment(const DecodeBatch& batch, uint32_t item, JoinShared& shared) {
@@ -108,18 +130,11 @@ SWARM_DEVICE void joinSegment(const DecodeBatch& batch, uint32_t item, JoinShare
     const uint32_t index = group * groupStreams + warp;
     if (index >= pieceCount(segment)) return;
     const Piece piece = pieceOf(segment, index);
-    const Joiner joiner(batch, segmentIndex, segment);
     RawWriter writer(rawOf(batch.tasks[chunk], segment, piece), shared.steps);
-    const auto width = static_cast<uint32_t>(elementWidth(segment.element));
-    const uint32_t tileElements = tileBytes / width;
-    for (uint32_t first = 0; first < piece.size; first += tileElements) {
-      const uint32_t rest = piece.size - first;
-      const uint32_t count = rest < tileElements ? rest : tileElements;
-      const Quad tile = joiner.tile(piece.first + first, count);
-      if (count == tileElements)
-        writer.add(tile);
-      else
-        writer.addLast(tile, count * width);
+    switch (elementWidth(segment.element)) {
+      case 1: joinPiece<1>(batch, segmentIndex, segment, piece, writer); break;
+      case 2: joinPiece<2>(batch, segmentIndex, segment, piece, writer); break;
+      default: joinPiece<4>(batch, segmentIndex, segment, piece, writer);
     }
     batch.pieces[segmentIndex * segmentPieces + index] = writer.total(*batch.tables);
   });

@@ -7,11 +7,12 @@
 
 namespace swarm::gpu {
 
-/** Whether a segment is joined and summed as its only coded plane is decoded. */
+/** Whether a segment is joined and summed as its first plane is decoded: because that is the only one which is coded. */
 SWARM_DEVICE bool isFused(const SegmentPlan& segment) {
   if (!isCoded(segment.planes[0].mode)) return false;
-  return segment.element == Element::bytes ||
-         (segment.element == Element::bf16 && segment.planes[1].mode == PlaneMode::raw);
+  for (uint32_t plane = 1; plane < segment.planeCount; plane++)
+    if (isCoded(segment.planes[plane].mode)) return false;
+  return true;
 }
 
 /** Header and directory; plain code for one lane. Chunks of codec zstd are refused with `codec`. */
@@ -81,7 +82,9 @@ SWARM_DEVICE void planWork(const DecodeBatch& batch, uint32_t segmentIndex) {
     const PlanePlan& own = segment.planes[plane];
     if (!isCoded(own.mode)) continue;
     const auto groups = static_cast<uint32_t>((own.streams + groupStreams - 1) / groupStreams);
-    uint32_t* const items = batch.decodeItems + take(&batch.work->decodeCount, groups);
+    uint32_t* const items = own.mode == PlaneMode::rans
+                                ? batch.decodeItems + take(&batch.work->ransCount, groups)
+                                : batch.fixedItems(take(&batch.work->fixedCount, groups) + groups);
     for (uint32_t group = 0; group < groups; group++) items[group] = packItem(segmentIndex, plane, group);
   }
   if (isFused(segment)) return;

@@ -1,30 +1,40 @@
 // The kernels that decode a batch of chunks, in this order: planChunk for each chunk, which counts and lists the work of the next
-// two; decodePlane for each plane and eight streams; joinSegment for eight pieces of each segment that was not joined yet;
-// finishChunk for each chunk. Each is the work of one block of 8 warps (planChunk: one warp). A chunk that breaks a rule is left
-// alone by those that follow.
+// three; decodePlane for each RANS plane and eight streams, then for each FIX plane and eight streams; joinSegment for eight pieces of
+// each segment that was not joined yet; finishChunk for each chunk. Each is the work of one block of 8 warps (planChunk: one warp).
+// A chunk that breaks a rule is left alone by those that follow.
 //
 // Nothing that a chunk says is used before it is checked: what planChunk does not look at (RANS tables, indexes, states),
 // decodePlane does, block by block and stream by stream.
 #pragma once
 
-#include "cuda/decode-join.h"
 #include "cuda/decode-streams.h"
 
 namespace swarm::gpu {
 
-struct DecodeShared {
+/** What the warps of a block share that decode streams of a RANS plane. */
+struct RansShared {
   JoinShared join;
-  SharedTable table;
-  alignas(16) uint8_t stages[blockWarps][stageSymbols];
+  /** Entries of a RANS plane as in DecodeTable, by slot. */
+  uint32_t slots[size_t{1} << probabilityBitsMax];
+  union {
+    StreamStage stages[blockWarps];
+    /** Before any stream: how often each symbol is in the table, and the first slots of its entries. */
+    struct {
+      uint32_t used[256];
+      uint32_t starts[256];
+    };
+  };
   /** A Status: whether the table is right. */
   int32_t tableVerdict;
-  /** Flags by symbol. */
-  uint32_t used[256];
-  uint32_t starts[256];
 };
 
-/** Fills the slots from a table that is checked as it is read. */
-SWARM_DEVICE void makeTable(const PlanePlan& plane, DecodeShared& shared) {
+/** The same for a FIX plane, whose table is small. */
+struct FixedShared {
+  JoinShared join;
+};
+
+/** Fills the slots from a table that is checked as it is read; returns whether it is right. */
+SWARM_DEVICE Status makeTable(const PlanePlan& plane, RansShared& shared) {
   const uint32_t count = plane.symbolCount;
   const uint32_t slotCount = uint32_t{1} << plane.probabilityBits;
   eachWarp([&](uint32_t warp) {
@@ -61,41 +71,56 @@ SWARM_DEVICE void makeTable(const PlanePlan& plane, DecodeShared& shared) {
       const uint32_t value = frequency << (32 - plane.probabilityBits) | plane.data[entry];
       for (uint32_t first = 0; first < frequency; first += warpLanes) {
         const U32 offset = U32(first) + laneIds();
-        store(shared.table.slots, U32(start) + offset, U32(value) | offset << U32(8), offset < U32(frequency));
+        store(shared.slots, U32(start) + offset, U32(value) | offset << U32(8), offset < U32(frequency));
       }
     }
   });
+  return static_cast<Status>(shared.tableVerdict);
 }
 
-SWARM_DEVICE void makeFixed(const PlanePlan& plane, DecodeShared& shared) {
-  eachWarp([&](uint32_t warp) {
-    if (warp != 0) return;
-    eachLane(1, [&](uint32_t) { shared.tableVerdict = static_cast<int32_t>(Status::ok); });
-    const Mask exists = laneIds() < U32(plane.symbolCount);
-    store(shared.table.fixed, laneIds(), load(plane.data, laneIds(), exists), firstLanes(1 << codeBitsMax));
-  });
+SWARM_DEVICE Status makeTable(const PlanePlan&, FixedShared&) { return Status::ok; }
+
+/** A stream under way, and what its warp has of the block's memory. */
+struct StreamWork {
+  const PlanePlan& plane;
+  uint32_t stream;
+  uint32_t size;
+  uint32_t warp;
+  /** End of the chunk. */
+  const uint8_t* readableEnd;
+};
+
+template <class Sink>
+SWARM_DEVICE Status decodeStream(const StreamWork& work, RansShared& shared, Sink& sink) {
+  const PlanePlan& plane = work.plane;
+  const StreamPart part(plane, work.stream);
+  if (!part.isRight(plane, work.stream, static_cast<uint32_t>((plane.dataEnd - plane.words) / 2))) return Status::streamIndex;
+  RansRows rows(plane, shared.slots, work.stream, part, work.readableEnd, shared.stages[work.warp]);
+  const Status checked = rows.check();
+  if (checked != Status::ok) return checked;
+  if (!decodeTiles(rows, work.size, sink)) return Status::words;
+  return rows.finish(work.size % warpLanes, (work.size - 1) % Sink::tileSymbols / warpLanes, plane.data[0]);
+}
+
+template <unsigned codeBits, class Sink>
+SWARM_DEVICE Status decodeFixed(const StreamWork& work, const StreamPart& part, Sink& sink) {
+  FixedRows<Sink::planeWords, codeBits> rows(work.plane, work.stream, part, work.size);
+  const Status checked = rows.check();
+  if (checked != Status::ok) return checked;
+  return decodeTiles(rows, work.size, sink) ? Status::ok : Status::code;
 }
 
 template <class Sink>
-SWARM_DEVICE Status decodeStream(const PlanePlan& plane, const DecodeShared& shared, uint32_t stream, uint32_t size,
-                                 const uint8_t* readableEnd, uint8_t* stage, Sink& sink) {
-  if (plane.mode == PlaneMode::rans) {
-    RansRows rows(plane, shared.table.slots, stream, readableEnd);
-    const Status checked = rows.check(plane, stream);
-    if (checked != Status::ok) return checked;
-    if (!decodeTiles(rows, size, stage, sink)) return Status::words;
-    constexpr uint32_t tileSymbols = Sink::tileRows * warpLanes;
-    const uint32_t lastRow = (size - 1) % tileSymbols / warpLanes * warpLanes;
-    return rows.finish(size % warpLanes, stage + lastRow, plane.data[0]);
-  }
-  FixedRows rows(plane, shared.table.fixed, stream);
-  const Status checked = rows.check(plane, stream, size);
-  if (checked != Status::ok) return checked;
-  return decodeTiles(rows, size, stage, sink) ? Status::ok : Status::code;
+SWARM_DEVICE Status decodeStream(const StreamWork& work, FixedShared&, Sink& sink) {
+  const PlanePlan& plane = work.plane;
+  const StreamPart part(plane, work.stream);
+  if (!part.isRight(plane, work.stream, static_cast<uint32_t>(plane.dataEnd - plane.escapes))) return Status::streamIndex;
+  return plane.mode == PlaneMode::fix3e ? decodeFixed<3>(work, part, sink) : decodeFixed<4>(work, part, sink);
 }
 
-/** By one block: a group of streams. */
-SWARM_DEVICE void decodePlane(const DecodeBatch& batch, uint32_t item, DecodeShared& shared) {
+/** By one block: a group of streams. `shared` says of which kind of plane. */
+template <class Shared>
+SWARM_DEVICE void decodePlane(const DecodeBatch& batch, uint32_t item, Shared& shared) {
   const uint32_t segmentIndex = item >> 4;
   const uint32_t planeIndex = item >> 2 & 3;
   const uint32_t group = item & 3;
@@ -104,37 +129,31 @@ SWARM_DEVICE void decodePlane(const DecodeBatch& batch, uint32_t item, DecodeSha
   if (!isRight(state, shared.join)) return;
   const SegmentPlan& segment = batch.segments[segmentIndex];
   const PlanePlan& plane = segment.planes[planeIndex];
-  const bool fused = isFused(segment);
-  if (plane.mode == PlaneMode::rans)
-    makeTable(plane, shared);
-  else
-    makeFixed(plane, shared);
+  const Status table = makeTable(plane, shared);
   eachWarp([&](uint32_t warp) {
-    if (shared.tableVerdict != static_cast<int32_t>(Status::ok)) {
-      report(&state.verdict, static_cast<Status>(shared.tableVerdict));
-      return;
-    }
+    if (table != Status::ok) return report(&state.verdict, table);
     const uint32_t stream = group * groupStreams + warp;
     if (stream >= plane.streams) return;
     const DecodeTask& task = batch.tasks[chunk];
     const Piece piece = pieceOf(segment, stream);
-    const uint8_t* const readableEnd = task.encoded + task.encodedBytes;
-    uint8_t* const stage = shared.stages[warp];
-    Status status;
-    if (!fused) {
+    const StreamWork work = {plane, stream, piece.size, warp, task.encoded + task.encodedBytes};
+    if (!isFused(segment)) {
       PlaneSink sink(planeScratch(batch, segmentIndex, segment, planeIndex) + piece.first);
-      status = decodeStream(plane, shared, stream, piece.size, readableEnd, stage, sink);
-    } else {
-      RawWriter writer(rawOf(task, segment, piece), shared.join.steps);
-      if (segment.element == Element::bf16) {
-        Bf16Sink sink(writer, segment.planes[1].data + piece.first);
-        status = decodeStream(plane, shared, stream, piece.size, readableEnd, stage, sink);
-      } else {
-        ByteSink sink(writer);
-        status = decodeStream(plane, shared, stream, piece.size, readableEnd, stage, sink);
-      }
-      batch.pieces[segmentIndex * segmentPieces + stream] = writer.total(*batch.tables);
+      return report(&state.verdict, decodeStream(work, shared, sink));
     }
+    RawWriter writer(rawOf(task, segment, piece), shared.join.steps);
+    Status status;
+    if (segment.element == Element::bytes) {
+      Joiner<1> joiner(batch, segmentIndex, segment, piece.first, writer);
+      status = decodeStream(work, shared, joiner);
+    } else if (segment.element == Element::fp32) {
+      Joiner<4> joiner(batch, segmentIndex, segment, piece.first, writer);
+      status = decodeStream(work, shared, joiner);
+    } else {
+      Joiner<2> joiner(batch, segmentIndex, segment, piece.first, writer);
+      status = decodeStream(work, shared, joiner);
+    }
+    batch.pieces[segmentIndex * segmentPieces + stream] = writer.total(*batch.tables);
     report(&state.verdict, status);
   });
 }

@@ -14,6 +14,12 @@ struct EncodeState {
   uint32_t floatSegments;
 };
 
+/**
+ * The count of a symbol in a plane, and this for each block that saw the symbol where it was not to be counted: such symbols count 1
+ * when nobody counted them. Counts reach 2^20.
+ */
+constexpr uint32_t tallySeen = uint32_t{1} << 24;
+
 /** How a plane is encoded, and how large it becomes. */
 struct EncodePlane {
   PlaneMode mode;
@@ -42,7 +48,8 @@ struct EncodeSegment {
   /** In the chunk. */
   uint32_t offset;
   EncodePlane planes[planeCountMax];
-  uint32_t counts[planeCountMax][256];
+  /** Zero, until the planes are counted. */
+  uint32_t tallies[planeCountMax][256];
   /** Words or escapes of each stream. */
   uint32_t streamWords[planeCountMax][segmentPieces];
 };
@@ -136,8 +143,6 @@ class Elements {
   }
 
   SWARM_DEVICE U32 symbolOf(U32 value, uint32_t plane) const { return value >> U32(8 * (width_ - 1 - plane)) & U32(0xFF); }
-
-  SWARM_DEVICE U32 symbols(U32 index, Mask mask, uint32_t plane) const { return symbolOf(values(index, mask), plane); }
 
  private:
   const uint8_t* first_;

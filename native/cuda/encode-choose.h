@@ -1,4 +1,4 @@
-// What the encoder decides, as protocols/chunk.md says: the element type of a segment, counts of its planes, their modes and tables.
+// What the encoder decides, as protocols/chunk.md says: the element type of a segment, the modes and tables of its planes.
 // Integers as in native/cpu, which makes the same chunks; here a warp or a block works on each decision.
 #pragma once
 
@@ -150,62 +150,15 @@ SWARM_DEVICE void chooseElement(const EncodeBatch& batch, uint32_t segmentIndex,
       segment.tailBytes = static_cast<uint8_t>((size - chosen.phase) % width);
     });
   });
-}
-
-/** Counted by the block of 1024 symbols where a plane is larger than this and level 0 is aimed at. */
-constexpr uint32_t exactSymbols = 65536;
-constexpr uint32_t countBlock = 1024;
-
-struct CountShared {
-  /** Warps would wait for each other at the counters of common symbols. */
-  uint32_t counts[blockWarps][256];
-  /** Flags by symbol. */
-  uint8_t seen[blockWarps][256];
-};
-
-/** Counts a plane that the sample did not store. By one block. */
-SWARM_DEVICE void countPlane(const EncodeBatch& batch, uint32_t segmentIndex, uint32_t plane, CountShared& shared) {
-  const SegmentPlace place = placeOf(batch, segmentIndex);
-  EncodeSegment& segment = batch.segments[segmentIndex];
-  const Elements elements(place.raw + segment.phase, segment.element);
-  if (plane >= elements.width() || (segment.storedPlanes >> plane & 1) != 0) return;
-  const bool isSampled = place.task->profile == Profile::rans && segment.elements > exactSymbols;
   eachWarp([&](uint32_t warp) {
-    for (uint32_t first = 0; first < 256; first += warpLanes) {
-      store(shared.counts[warp], U32(first) + laneIds(), 0);
-      store(shared.seen[warp], U32(first) + laneIds(), 0);
-    }
-  });
-  eachWarp([&](uint32_t warp) {
-    for (uint32_t block = warp; block * countBlock < segment.elements; block += blockWarps) {
-      const bool isCounted = !isSampled || block % 8 == block / 8 % 8;
-      for (uint32_t first = block * countBlock; first < (block + 1) * countBlock && first < segment.elements;
-           first += warpLanes) {
-        const U32 at = U32(first) + laneIds();
-        const Mask isOne = at < U32(segment.elements);
-        const U32 symbol = elements.symbols(at, isOne, plane);
-        if (isCounted)
-          addTo(shared.counts[warp], symbol, 1, isOne);
-        else
-          store(shared.seen[warp], symbol, 1, isOne);
-      }
-    }
-  });
-  eachWarp([&](uint32_t warp) {
-    const U32 symbol = U32(warp * warpLanes) + laneIds();
-    U32 count = 0;
-    U32 seen = 0;
-    for (uint32_t other = 0; other < blockWarps; other++) {
-      count += load(shared.counts[other], symbol);
-      seen |= load(shared.seen[other], symbol);
-    }
-    const Mask onlySeen = (count == U32(0)) & (seen != U32(0));
-    store(segment.counts[plane], symbol, select(onlySeen, 1, count));
+    for (uint32_t plane = 0; plane < planeCountMax; plane++)
+      store(batch.segments[segmentIndex].tallies[plane], U32(warp * warpLanes) + laneIds(), 0);
   });
 }
 
 /** For one warp. Frequencies are those of the entries in the order of the counts, before they are sorted. */
 struct TableShared {
+  uint32_t counts[256];
   uint32_t keys[256];
   uint32_t frequencies[256];
   uint32_t remainders[256];
@@ -252,19 +205,24 @@ SWARM_DEVICE uint32_t rankOf(const uint32_t* keys, uint32_t count, uint32_t key)
 /** Counts reach 2^20. */
 constexpr uint32_t countLimit = uint32_t{1} << 21;
 
-/** Orders the symbols that occur; returns how many there are. */
-SWARM_DEVICE uint32_t orderSymbols(const uint32_t* counts, TableShared& shared) {
+/** Orders the symbols that occur in `tallies`; returns how many there are. */
+SWARM_DEVICE uint32_t orderSymbols(const uint32_t* tallies, TableShared& shared) {
   uint32_t symbols = 0;
   for (uint32_t first = 0; first < 256; first += warpLanes) {
     const U32 symbol = U32(first) + laneIds();
-    const U32 count = load(counts, symbol);
-    const Mask occurs = count != U32(0);
-    store(shared.keys, symbol, select(occurs, (U32(countLimit - 1) - count) << U32(8) | symbol, UINT32_MAX));
+    const U32 tally = load(tallies, symbol);
+    const Mask occurs = tally != U32(0);
+    const U32 count = select(occurs & ((tally & U32(tallySeen - 1)) == U32(0)), 1, tally & U32(tallySeen - 1));
+    store(shared.counts, symbol, count);
+    // The keys of those that occur stand side by side: there may be few.
+    store(shared.keys, U32(symbols) + countBits(U32(ballot(occurs)) & bitsBelow()),
+          (U32(countLimit - 1) - count) << U32(8) | symbol, occurs);
     symbols += countBits(ballot(occurs));
   }
   syncLanes();
-  eachEntry(256, [&](uint32_t symbol) {
-    if (counts[symbol] != 0) shared.order[rankOf(shared.keys, 256, shared.keys[symbol])] = static_cast<uint8_t>(symbol);
+  eachEntry(symbols, [&](uint32_t entry) {
+    const uint32_t key = shared.keys[entry];
+    shared.order[rankOf(shared.keys, symbols, key)] = static_cast<uint8_t>(key & 0xFF);
   });
   return symbols;
 }
@@ -281,12 +239,12 @@ SWARM_DEVICE void removeSlots(uint32_t* frequencies, uint32_t count, uint32_t ex
   });
 }
 
-/** Makes a table of `symbols` entries for counts whose sum is `total`; returns its estimated cost in 1/256 bits. */
-SWARM_DEVICE uint64_t makeFrequencies(const uint32_t* counts, uint32_t symbols, uint32_t total, uint32_t bits,
+/** Makes a table of `symbols` entries for the counts, whose sum is `total`; returns its estimated cost in 1/256 bits. */
+SWARM_DEVICE uint64_t makeFrequencies(uint32_t symbols, uint32_t total, uint32_t bits,
                                       const uint16_t* logs, TableShared& shared, EncodePlane& plane) {
   const uint32_t slots = uint32_t{1} << bits;
   const auto given = static_cast<uint32_t>(sumEntries(symbols, [&](uint32_t entry) {
-    const uint64_t scaled = uint64_t{counts[shared.order[entry]]} * slots;
+    const uint64_t scaled = uint64_t{shared.counts[shared.order[entry]]} * slots;
     const auto whole = static_cast<uint32_t>(scaled / total);
     shared.frequencies[entry] = whole == 0 ? 1 : whole;
     shared.remainders[entry] = static_cast<uint32_t>(scaled % total);
@@ -309,7 +267,7 @@ SWARM_DEVICE uint64_t makeFrequencies(const uint32_t* counts, uint32_t symbols, 
     plane.frequencies[rank] = static_cast<uint16_t>(shared.frequencies[entry]);
   });
   return sumEntries(symbols, [&](uint32_t entry) {
-    return uint64_t{counts[plane.symbols[entry]]} * (256 * bits - logs[plane.frequencies[entry]]);
+    return uint64_t{shared.counts[plane.symbols[entry]]} * (256 * bits - logs[plane.frequencies[entry]]);
   });
 }
 
@@ -323,14 +281,14 @@ SWARM_DEVICE void copyTable(const EncodePlane& from, uint32_t symbols, EncodePla
 }
 
 /** By one warp. */
-SWARM_DEVICE void chooseRans(const uint32_t* counts, uint32_t symbols, uint32_t size, unsigned streamBits,
+SWARM_DEVICE void chooseRans(uint32_t symbols, uint32_t size, unsigned streamBits,
                              const uint16_t* logs, TableShared& shared, EncodePlane& plane) {
-  const auto total = static_cast<uint32_t>(sumEntries(256, [&](uint32_t symbol) { return counts[symbol]; }));
+  const auto total = static_cast<uint32_t>(sumEntries(256, [&](uint32_t symbol) { return shared.counts[symbol]; }));
   const uint64_t whole = uint64_t{total} * 2048;
   const size_t others = RansLayout(size, symbols, streamBits).words;
-  uint64_t bytes = others + (makeFrequencies(counts, symbols, total, 11, logs, shared, plane) * size + whole - 1) / whole;
+  uint64_t bytes = others + (makeFrequencies(symbols, total, 11, logs, shared, plane) * size + whole - 1) / whole;
   const uint64_t finerBytes =
-      others + (makeFrequencies(counts, symbols, total, 12, logs, shared, shared.candidate) * size + whole - 1) / whole;
+      others + (makeFrequencies(symbols, total, 12, logs, shared, shared.candidate) * size + whole - 1) / whole;
   const bool isFiner = finerBytes * 512 < bytes * 511;
   if (isFiner) {
     copyTable(shared.candidate, symbols, plane);
@@ -343,7 +301,7 @@ SWARM_DEVICE void chooseRans(const uint32_t* counts, uint32_t symbols, uint32_t 
 }
 
 /** By one warp. */
-SWARM_DEVICE void chooseFixed(const uint32_t* counts, uint32_t symbols, uint32_t size, unsigned streamBits,
+SWARM_DEVICE void chooseFixed(uint32_t symbols, uint32_t size, unsigned streamBits,
                               TableShared& shared, EncodePlane& plane) {
   eachLane(1, [&](uint32_t) {
     size_t best = SIZE_MAX;
@@ -351,7 +309,7 @@ SWARM_DEVICE void chooseFixed(const uint32_t* counts, uint32_t symbols, uint32_t
       const uint32_t entriesMax = (uint32_t{1} << codeBits) - 1;
       const uint32_t entries = symbols < entriesMax ? symbols : entriesMax;
       uint32_t escapes = size;
-      for (uint32_t entry = 0; entry < entries; entry++) escapes -= counts[shared.order[entry]];
+      for (uint32_t entry = 0; entry < entries; entry++) escapes -= shared.counts[shared.order[entry]];
       const size_t bytes = FixedLayout(size, entries, codeBits, streamBits).escapes + escapes;
       if (bytes >= best) continue;
       best = bytes;
@@ -369,13 +327,12 @@ SWARM_DEVICE void choosePlane(const EncodeBatch& batch, uint32_t segmentIndex, u
   EncodeSegment& segment = batch.segments[segmentIndex];
   if (planeIndex >= elementWidth(segment.element)) return;
   EncodePlane& plane = segment.planes[planeIndex];
-  const uint32_t* const counts = segment.counts[planeIndex];
   eachLane(1, [&](uint32_t) {
     plane.mode = PlaneMode::raw;
     plane.wordCount = 0;
   });
   if ((segment.storedPlanes >> planeIndex & 1) != 0) return;
-  const uint32_t symbols = orderSymbols(counts, shared);
+  const uint32_t symbols = orderSymbols(segment.tallies[planeIndex], shared);
   eachLane(1, [&](uint32_t) {
     plane.symbolCount = symbols;
     plane.symbol = shared.order[0];
@@ -384,9 +341,9 @@ SWARM_DEVICE void choosePlane(const EncodeBatch& batch, uint32_t segmentIndex, u
   if (symbols == 1) return;
   const unsigned streamBits = streamBitsOf(segment.element);
   if (place.task->profile == Profile::rans)
-    chooseRans(counts, symbols, segment.elements, streamBits, batch.tables->logs, shared, plane);
+    chooseRans(symbols, segment.elements, streamBits, batch.tables->logs, shared, plane);
   else
-    chooseFixed(counts, symbols, segment.elements, streamBits, shared, plane);
+    chooseFixed(symbols, segment.elements, streamBits, shared, plane);
 }
 
 }  // namespace swarm::gpu

@@ -8,11 +8,10 @@ namespace swarm::gpu {
 /** Rows whose symbols are loaded together. */
 constexpr uint32_t rowsAtOnce = 8;
 
-/** What encoding one symbol needs, as in SymbolStep of native/cpu/rans.h. */
 struct StreamShared {
+  /** What encoding a symbol needs; see makeSteps. By symbol. */
+  alignas(8) uint32_t steps[256][2];
   uint32_t starts[256];
-  uint32_t reciprocals[256];
-  uint32_t packed[256];
   uint32_t codes[256];
 };
 
@@ -34,6 +33,10 @@ SWARM_DEVICE uint32_t* streamStates(const EncodeBatch& batch, uint32_t segmentIn
 /** Escapes of a FIX stream lie behind room for its bit planes. */
 SWARM_DEVICE size_t escapesOffset(unsigned streamBits) { return (size_t{codeBitsMax} << streamBits) / 8; }
 
+/**
+ * Steps as SymbolStep of native/cpu/rans.h has them: x / f * 2^b + x mod f + c is x + c + x / f * (2^b - f), and x / f the upper half
+ * of a product with the second word, shifted. The first word has 2^b - f, the addend and the shift, from bits 0, 12 and 25 on.
+ */
 SWARM_DEVICE void makeSteps(const EncodePlane& plane, StreamShared& shared) {
   eachWarp([&](uint32_t warp) {
     if (warp != 0) return;
@@ -50,86 +53,149 @@ SWARM_DEVICE void makeSteps(const EncodePlane& plane, StreamShared& shared) {
     eachLane(warpLanes, [&](uint32_t lane) {
       const uint32_t entry = warp * warpLanes + lane;
       if (entry >= plane.symbolCount) return;
+      const uint32_t slots = uint32_t{1} << plane.probabilityBits;
       const uint32_t frequency = plane.frequencies[entry];
-      const uint32_t start = shared.starts[entry];
-      const uint32_t symbol = plane.symbols[entry];
       uint32_t shift = 0;
       while (uint32_t{2} << shift < frequency) shift++;
       // There is no reciprocal of 1; this one gives x - 1, which the addend makes up for.
       const bool isSingle = frequency == 1;
-      shared.reciprocals[symbol] =
-          isSingle ? UINT32_MAX
-                   : static_cast<uint32_t>(((uint64_t{1} << (32 + shift)) + frequency - 1) / frequency);
-      const uint32_t addend = isSingle ? start + (uint32_t{1} << plane.probabilityBits) - 1 : start;
-      shared.packed[symbol] = frequency | addend << 12 | shift << 25;
+      const uint32_t addend = shared.starts[entry] + (isSingle ? slots - 1 : 0);
+      uint32_t* const step = shared.steps[plane.symbols[entry]];
+      step[0] = (slots - frequency) | addend << 12 | shift << 25;
+      step[1] = isSingle ? UINT32_MAX : static_cast<uint32_t>(((uint64_t{1} << (32 + shift)) + frequency - 1) / frequency);
     });
   });
 }
 
-/** From the last row to the first; words grow downwards in `words`, which ends with `streamSymbols` of them. Returns how many. */
-SWARM_DEVICE uint32_t encodeRans(const EncodePlane& plane, const Elements& elements, uint32_t planeIndex, uint32_t first,
-                                 uint32_t size, uint32_t streamSymbols, const StreamShared& shared, uint8_t* words,
-                                 uint32_t* states) {
-  const uint32_t bits = plane.probabilityBits;
-  const uint32_t filler = plane.symbols[0];
-  const uint32_t rows = (size + warpLanes - 1) / warpLanes;
-  uint32_t next = streamSymbols;
-  U32 state = stateMin;
-  for (uint32_t end = rows; end > 0;) {
-    const uint32_t start = end > rowsAtOnce ? end - rowsAtOnce : 0;
-    U32 symbols[rowsAtOnce];
-    for (uint32_t row = 0; row < rowsAtOnce; row++) {
-      const U32 at = U32((start + row) * warpLanes) + laneIds();
-      const Mask isOne = at < U32(size);
-      symbols[row] = select(isOne, elements.symbols(U32(first) + at, isOne, planeIndex), filler);
-    }
-    for (uint32_t row = rowsAtOnce; row-- > 0;) {
-      if (start + row >= end) continue;
-      const U32 packed = load(shared.packed, symbols[row]);
-      const U32 frequency = packed & U32(0xFFF);
-      const Mask emits = state >= frequency << U32(31 - bits);
-      const uint32_t emitted = ballot(emits);
-      next -= countBits(emitted);
-      storeHalf(words, U32(next) + countBits(U32(emitted) & bitsBelow()), state & U32(0xFFFF), emits);
-      state = select(emits, state >> U32(16), state);
-      const U32 quotient = multiplyHigh(state, load(shared.reciprocals, symbols[row])) >> (packed >> U32(25));
-      state = state + (packed >> U32(12) & U32(0x1FFF)) + quotient * (U32(uint32_t{1} << bits) - frequency);
-    }
-    end = start;
+/** The symbols of a plane, a row of 32 elements at a time. `isAligned`: elements of `width` bytes lie at multiples of it. */
+template <unsigned width, bool isAligned>
+class SymbolReader {
+ public:
+  SWARM_DEVICE SymbolReader(const uint8_t* first, Element element, uint32_t plane)
+      : first_(first), rotation_(8 * (width - 1 - plane)) {
+    // Planes are those of elements that were rotated to the left by one.
+    if (element == Element::bf16 || element == Element::fp32) rotation_ = (rotation_ + 8 * width - 1) % (8 * width);
   }
-  store(states, laneIds(), state);
-  return streamSymbols - next;
+
+  /** Lanes without `mask` get any. */
+  SWARM_DEVICE U32 row(uint32_t row, Mask mask) const {
+    const uint8_t* const from = first_ + size_t{row} * (warpLanes * width);
+    U32 value = 0;
+    if constexpr (width == 1)
+      value = load(from, laneIds(), mask);
+    else if constexpr (isAligned && width == 2)
+      value = readHalf(from, laneIds(), mask);
+    else if constexpr (isAligned)
+      value = readWord(from, laneIds(), mask);
+    else
+      for (unsigned byte = 0; byte < width; byte++) value |= load(from, laneIds() * U32(width) + U32(byte), mask) << U32(8 * byte);
+    if constexpr (width == 2) value |= value << U32(16);
+    return rotateRight(value, rotation_) & U32(0xFF);
+  }
+
+ private:
+  const uint8_t* first_;
+  uint32_t rotation_;
+};
+
+/** A RANS stream that is written from its last row to its first; its words grow downwards. */
+class RansRowWriter {
+ public:
+  /** `words` ends with word `capacity`. */
+  SWARM_DEVICE RansRowWriter(const StreamShared& shared, uint32_t bits, uint8_t* words, uint32_t capacity)
+      : steps_(reinterpret_cast<const uint8_t*>(shared.steps)), bits_(bits), words_(words), next_(capacity) {}
+
+  SWARM_DEVICE void encode(U32 symbols) {
+    const Pair step = loadWords<2>(steps_, symbols);
+    const U32 others = step.of[0] & U32(0xFFF);
+    // The same as state >= f * 2^(31 - b).
+    const Mask emits = state_ + (others << U32(31 - bits_)) >= U32(stateLimit);
+    const uint32_t emitted = ballot(emits);
+    next_ -= countBits(emitted);
+    storeHalf(words_, U32(next_) + countBits(U32(emitted) & bitsBelow()), state_ & U32(0xFFFF), emits);
+    state_ = select(emits, state_ >> U32(16), state_);
+    const U32 quotient = multiplyHigh(state_, step.of[1]) >> (step.of[0] >> U32(25));
+    state_ = state_ + (step.of[0] >> U32(12) & U32(0x1FFF)) + quotient * others;
+  }
+
+  SWARM_DEVICE uint32_t next() const { return next_; }
+  SWARM_DEVICE U32 state() const { return state_; }
+
+ private:
+  const uint8_t* steps_;
+  uint32_t bits_;
+  uint8_t* words_;
+  uint32_t next_;
+  U32 state_ = stateMin;
+};
+
+/** Words grow downwards in `words`, which ends with `capacity` of them. Returns how many there are. */
+template <unsigned width, bool isAligned>
+SWARM_DEVICE uint32_t encodeRans(const EncodePlane& plane, const SymbolReader<width, isAligned>& symbols, uint32_t size,
+                                 uint32_t capacity, const StreamShared& shared, uint8_t* words, uint32_t* states) {
+  RansRowWriter writer(shared, plane.probabilityBits, words, capacity);
+  uint32_t rows = size / warpLanes;
+  if (size % warpLanes != 0) {
+    const Mask exists = firstLanes(size % warpLanes);
+    writer.encode(select(exists, symbols.row(rows, exists), plane.symbols[0]));
+  }
+  for (; rows % rowsAtOnce != 0; rows--) writer.encode(symbols.row(rows - 1, true));
+  for (; rows != 0; rows -= rowsAtOnce) {
+    U32 loaded[rowsAtOnce];
+    for (uint32_t row = 0; row < rowsAtOnce; row++) loaded[row] = symbols.row(rows - rowsAtOnce + row, true);
+    for (uint32_t row = rowsAtOnce; row-- > 0;) writer.encode(loaded[row]);
+  }
+  store(states, laneIds(), writer.state());
+  return capacity - writer.next();
 }
 
 /** Bit planes, each 2^streamBits / 8 bytes, and escapes to `scratch`. Returns how many escapes there are. */
-SWARM_DEVICE uint32_t encodeFixed(const EncodePlane& plane, const Elements& elements, uint32_t planeIndex, uint32_t first,
-                                  uint32_t size, unsigned streamBits, const StreamShared& shared, uint8_t* scratch) {
+template <unsigned width, bool isAligned>
+SWARM_DEVICE uint32_t encodeFixed(const EncodePlane& plane, const SymbolReader<width, isAligned>& symbols, uint32_t size,
+                                  unsigned streamBits, const StreamShared& shared, uint8_t* scratch) {
   const uint32_t codeBits = codeBitsOf(plane.mode);
   const uint32_t escape = (uint32_t{1} << codeBits) - 1;
-  const size_t stride = (size_t{1} << streamBits) / 8;
+  const uint32_t stride = (uint32_t{1} << streamBits) / 8;
   uint8_t* const escapes = scratch + escapesOffset(streamBits);
   uint32_t next = 0;
-  for (uint32_t start = 0; start < size; start += warpLanes) {
-    const U32 at = U32(start) + laneIds();
-    const Mask isOne = at < U32(size);
-    const U32 symbol = elements.symbols(U32(first) + at, isOne, planeIndex);
-    const U32 code = select(isOne, load(shared.codes, symbol), 0);
-    for (uint32_t bit = 0; bit < codeBits; bit++) {
+  for (uint32_t row = 0; row * warpLanes < size; row++) {
+    const Mask exists = firstLanes(size - row * warpLanes);
+    const U32 symbol = symbols.row(row, exists);
+    const U32 code = select(exists, load(shared.codes, symbol), 0);
+    uint32_t escaped = UINT32_MAX;
+    // A lane for each bit plane.
+    U32 own = 0;
+    for (uint32_t bit = 0; bit < codeBitsMax; bit++) {
       const uint32_t word = ballot((code >> U32(bit) & U32(1)) != U32(0));
-      storeWord(scratch + bit * stride, U32(start / warpLanes), word, firstLanes(1));
+      if (bit < codeBits) escaped &= word;
+      own = select(laneIds() == U32(bit), word, own);
     }
-    const Mask escaped = code == U32(escape);
-    const uint32_t lanes = ballot(escaped);
-    store(escapes, U32(next) + countBits(U32(lanes) & bitsBelow()), symbol, escaped);
-    next += countBits(lanes);
+    storeWord(scratch + 4 * row, laneIds() * U32(stride / 4), own, firstLanes(codeBits));
+    store(escapes, U32(next) + countBits(U32(escaped) & bitsBelow()), symbol, code == U32(escape));
+    next += countBits(escaped);
   }
   return next;
+}
+
+/** One stream of a plane to scratch. Returns how many words or escapes it has. */
+template <unsigned width, bool isAligned>
+SWARM_DEVICE uint32_t encodeStream(const EncodeBatch& batch, uint32_t segmentIndex, uint32_t planeIndex, uint32_t stream,
+                                   const StreamShared& shared) {
+  const SegmentPlace place = placeOf(batch, segmentIndex);
+  const EncodeSegment& segment = batch.segments[segmentIndex];
+  const EncodePlane& plane = segment.planes[planeIndex];
+  const unsigned streamBits = streamBitsOf(segment.element);
+  const Piece piece = pieceOf(segment.elements, streamBits, stream);
+  const SymbolReader<width, isAligned> symbols(place.raw + segment.phase + piece.first * width, segment.element, planeIndex);
+  uint8_t* const scratch = streamScratch(batch, segmentIndex, segment, planeIndex, stream);
+  if (plane.mode != PlaneMode::rans) return encodeFixed(plane, symbols, piece.size, streamBits, shared, scratch);
+  return encodeRans(plane, symbols, piece.size, uint32_t{1} << streamBits, shared, scratch,
+                    streamStates(batch, segmentIndex, segment, planeIndex, stream));
 }
 
 /** By one block: streams from group * groupStreams on of a plane. */
 SWARM_DEVICE void encodePlane(const EncodeBatch& batch, uint32_t segmentIndex, uint32_t planeIndex, uint32_t group,
                               StreamShared& shared) {
-  const SegmentPlace place = placeOf(batch, segmentIndex);
   EncodeSegment& segment = batch.segments[segmentIndex];
   if (planeIndex >= elementWidth(segment.element)) return;
   const EncodePlane& plane = segment.planes[planeIndex];
@@ -149,14 +215,18 @@ SWARM_DEVICE void encodePlane(const EncodeBatch& batch, uint32_t segmentIndex, u
   eachWarp([&](uint32_t warp) {
     const uint32_t stream = group * groupStreams + warp;
     if (stream >= streams) return;
-    const Elements elements(place.raw + segment.phase, segment.element);
-    const auto [first, size] = pieceOf(segment.elements, streamBits, stream);
-    uint8_t* const scratch = streamScratch(batch, segmentIndex, segment, planeIndex, stream);
-    const uint32_t words =
-        plane.mode == PlaneMode::rans
-            ? encodeRans(plane, elements, planeIndex, first, size, uint32_t{1} << streamBits, shared, scratch,
-                         streamStates(batch, segmentIndex, segment, planeIndex, stream))
-            : encodeFixed(plane, elements, planeIndex, first, size, streamBits, shared, scratch);
+    const bool isAligned = segment.phase == 0;
+    uint32_t words;
+    switch (elementWidth(segment.element)) {
+      case 1: words = encodeStream<1, true>(batch, segmentIndex, planeIndex, stream, shared); break;
+      case 2:
+        words = isAligned ? encodeStream<2, true>(batch, segmentIndex, planeIndex, stream, shared)
+                          : encodeStream<2, false>(batch, segmentIndex, planeIndex, stream, shared);
+        break;
+      default:
+        words = isAligned ? encodeStream<4, true>(batch, segmentIndex, planeIndex, stream, shared)
+                          : encodeStream<4, false>(batch, segmentIndex, planeIndex, stream, shared);
+    }
     eachLane(1, [&](uint32_t) { segment.streamWords[planeIndex][stream] = words; });
   });
 }

@@ -1,41 +1,11 @@
-// Putting an encoded chunk together: sums of the raw bytes, places of all parts, the parts, the header.
+// Putting an encoded chunk together: places of all parts, the parts, the header.
 #pragma once
 
 #include "cuda/encode-streams.h"
-#include "cuda/tiles.h"
+#include "cuda/encode-survey.h"
 #include "format/header.h"
 
 namespace swarm::gpu {
-
-/** Raw bytes of a segment that a warp sums up. */
-constexpr unsigned sumBits = 15;
-constexpr uint32_t sumBytes = 1 << sumBits;
-
-/** By one block: the remainders of eight pieces of 32 KiB. `steps` are the block's own. */
-SWARM_DEVICE void sumSegment(const EncodeBatch& batch, uint32_t segmentIndex, uint32_t group, CrcSteps& steps) {
-  const SegmentPlace place = placeOf(batch, segmentIndex);
-  const uint32_t segmentStart = place.index << segmentBits;
-  const uint32_t left = place.task->rawBytes - segmentStart;
-  const uint32_t size = left < segmentBytesMax ? left : static_cast<uint32_t>(segmentBytesMax);
-  if (group * groupStreams * sumBytes >= size) return;
-  loadSteps(batch.tables->crc, steps);
-  eachWarp([&](uint32_t warp) {
-    const uint32_t piece = group * groupStreams + warp;
-    if (piece * sumBytes >= size) return;
-    const uint32_t end = size < (piece + 1) * sumBytes ? size : (piece + 1) * sumBytes;
-    TileCrc crc(steps);
-    uint32_t zeros = 0;
-    for (uint32_t first = piece * sumBytes; first < end; first += tileBytes) {
-      const uint32_t own = end - first < tileBytes ? end - first : tileBytes;
-      Quad tile = readQuad(place.raw + first, laneIds(), laneIds() * U32(16) < U32(own));
-      if (own < tileBytes) cut(tile, own);
-      crc.add(tile);
-      zeros = tileBytes - own;
-    }
-    const uint32_t remainder = crc.total(batch.tables->crc, zeros);
-    eachLane(1, [&](uint32_t) { batch.pieces[segmentIndex * segmentPieces + piece] = remainder; });
-  });
-}
 
 /** Sizes and places of a segment's planes in the order in which they lie; returns its size. Plain code for one lane. */
 SWARM_DEVICE uint32_t layOut(EncodeSegment& segment) {
@@ -94,12 +64,21 @@ SWARM_DEVICE void layOutChunk(const EncodeBatch& batch, uint32_t chunk) {
   });
 }
 
+/** Rows of 32 that are loaded together, so that a warp waits less often. */
+constexpr uint32_t copiedAtOnce = 8;
+
 /** Copies `size` bytes, from and to multiples of 2, by one warp. */
 SWARM_DEVICE void copyHalves(const uint8_t* from, uint32_t size, uint8_t* to) {
-  for (uint32_t first = 0; first < size / 2; first += warpLanes) {
-    const U32 at = U32(first) + laneIds();
-    const Mask isOne = at < U32(size / 2);
-    storeHalf(to, at, readHalf(from, at, isOne), isOne);
+  for (uint32_t first = 0; first < size / 2; first += copiedAtOnce * warpLanes) {
+    U32 halves[copiedAtOnce];
+    for (uint32_t row = 0; row < copiedAtOnce; row++) {
+      const U32 at = U32(first + row * warpLanes) + laneIds();
+      halves[row] = readHalf(from, at, at < U32(size / 2));
+    }
+    for (uint32_t row = 0; row < copiedAtOnce; row++) {
+      const U32 at = U32(first + row * warpLanes) + laneIds();
+      storeHalf(to, at, halves[row], at < U32(size / 2));
+    }
   }
 }
 
@@ -173,17 +152,28 @@ SWARM_DEVICE void writeTable(const EncodeSegment& segment, uint32_t index, uint8
   pad(data, endsAt + 4 * streams);
 }
 
-/** The symbols of a stored plane from `first` on. By one warp. */
-SWARM_DEVICE void writeStored(const Elements& elements, uint32_t plane, uint32_t first, uint32_t size, uint8_t* data) {
-  for (uint32_t start = 0; start < size; start += 4 * warpLanes) {
-    const U32 word = U32(start / 4) + laneIds();
-    U32 four = 0;
-    for (uint32_t byte = 0; byte < 4; byte++) {
-      const U32 at = word * U32(4) + U32(byte);
-      four |= elements.symbols(U32(first) + at, at < U32(size), plane) << U32(8 * byte);
+/** The stored planes of a segment from element `piece.first` on. By one warp. */
+template <unsigned width>
+SWARM_DEVICE void writeStored(const EncodeSegment& segment, const uint8_t* raw, const Piece& piece, uint8_t* to) {
+  constexpr uint32_t tileElements = tileBytes / width;
+  const ElementTiles tiles(raw, segment);
+  for (uint32_t first = 0; first < piece.size; first += tileElements) {
+    const uint32_t count = piece.size - first < tileElements ? piece.size - first : tileElements;
+    PlaneWords<width> planes[width];
+    splitPlanes<width>(tiles.read((piece.first + first) * width, count * width), segment.element, planes);
+    for (uint32_t plane = 0; plane < width; plane++) {
+      if (segment.planes[plane].mode != PlaneMode::raw) continue;
+      uint8_t* const data = to + segment.planes[plane].offset + piece.first + first;
+      if (count == tileElements) {
+        storeWords(data, laneIds(), planes[plane]);
+        continue;
+      }
+      // What is behind the last symbol in its word is padding: bytes that do not exist were read as zeros.
+      for (unsigned word = 0; word < 4 / width; word++) {
+        const U32 at = laneIds() * U32(4 / width) + U32(word);
+        storeWord(data, at, planes[plane].of[word], at * U32(4) < U32(count));
+      }
     }
-    // What is behind the last symbol in its word is padding, and rotated zeros are zero.
-    storeWord(data + first, word, four, word * U32(4) < U32(size));
   }
 }
 
@@ -227,7 +217,7 @@ SWARM_DEVICE void writePlane(const EncodeBatch& batch, uint32_t segmentIndex, ui
         const Mask isOne = U32(first) + laneIds() < U32(size / 16);
         const Quad quad = readQuad(place.raw + start, U32(first) + laneIds(), isOne);
         for (uint32_t word = 0; word < 4; word++)
-          storeWord(to, (U32(first) + laneIds()) * U32(4) + U32(word), quad.words[word], isOne);
+          storeWord(to, (U32(first) + laneIds()) * U32(4) + U32(word), quad.of[word], isOne);
       }
       copyBytes(place.raw + start + size / 16 * 16, size % 16, to + size / 16 * 16);
       return;
@@ -249,8 +239,15 @@ SWARM_DEVICE void writePlane(const EncodeBatch& batch, uint32_t segmentIndex, ui
     const unsigned streamBits = streamBitsOf(segment.element);
     if (part << streamBits >= segment.elements) return;
     if (plane.mode != PlaneMode::raw) return writeStream(batch, segmentIndex, segment, planeIndex, part, data);
+    // The first stored plane takes the others along.
+    for (uint32_t before = 0; before < planeIndex; before++)
+      if (segment.planes[before].mode == PlaneMode::raw) return;
     const Piece piece = pieceOf(segment.elements, streamBits, part);
-    writeStored(Elements(place.raw + segment.phase, segment.element), planeIndex, piece.first, piece.size, data);
+    switch (elementWidth(segment.element)) {
+      case 1: return writeStored<1>(segment, place.raw, piece, to);
+      case 2: return writeStored<2>(segment, place.raw, piece, to);
+      default: return writeStored<4>(segment, place.raw, piece, to);
+    }
   });
 }
 

@@ -30,28 +30,30 @@ uint8_t* bytesOf(const std::unique_ptr<Aligned[]>& aligned) { return reinterpret
 }  // namespace
 
 void runOnHost(const DecodeBatch& batch) {
-  const auto shared = std::make_unique<DecodeShared>();
-  loadSteps(*batch.tables, shared->join.steps);
+  const auto rans = std::make_unique<RansShared>();
+  const auto fixed = std::make_unique<FixedShared>();
+  loadSteps(*batch.tables, rans->join.steps);
+  loadSteps(*batch.tables, fixed->join.steps);
   uint32_t crc = 0;
   for (uint32_t chunk = 0; chunk < batch.count; chunk++) planChunk(batch, chunk);
-  for (uint32_t item = 0; item < batch.work->decodeCount; item++) decodePlane(batch, batch.decodeItems[item], *shared);
-  for (uint32_t item = 0; item < batch.work->joinCount; item++) joinSegment(batch, batch.joinItems[item], shared->join);
+  const DecodeWork& work = *batch.work;
+  for (uint32_t item = 0; item < work.ransCount; item++) decodePlane(batch, batch.decodeItems[item], *rans);
+  for (uint32_t item = 0; item < work.fixedCount; item++) decodePlane(batch, batch.fixedItems(work.fixedCount)[item], *fixed);
+  for (uint32_t item = 0; item < work.joinCount; item++) joinSegment(batch, batch.joinItems[item], fixed->join);
   for (uint32_t chunk = 0; chunk < batch.count; chunk++) finishChunk(batch, chunk, crc);
 }
 
 void runOnHost(const EncodeBatch& batch) {
   const auto choose = std::make_unique<ChooseShared>();
-  const auto count = std::make_unique<CountShared>();
+  const auto survey = std::make_unique<SurveyShared>();
   const auto table = std::make_unique<TableShared>();
   const auto stream = std::make_unique<StreamShared>();
-  const auto steps = std::make_unique<CrcSteps>();
   uint32_t crc = 0;
   for (uint32_t index = 0; index < batch.segmentCount; index++) {
     const uint32_t segment = batch.segmentIndexes[index];
-    for (uint32_t group = 0; group < groupCount; group++) sumSegment(batch, segment, group, *steps);
     chooseElement(batch, segment, *choose);
+    for (uint32_t group = 0; group < groupCount; group++) surveySegment(batch, segment, group, *survey);
     for (uint32_t plane = 0; plane < planeCountMax; plane++) {
-      countPlane(batch, segment, plane, *count);
       choosePlane(batch, segment, plane, *table);
       for (uint32_t group = 0; group < groupCount; group++) encodePlane(batch, segment, plane, group, *stream);
     }

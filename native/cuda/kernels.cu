@@ -9,19 +9,32 @@ namespace swarm::gpu {
 
 namespace {
 
+/** Blocks that a multiprocessor has room for at once, which bounds their registers; as measured in bench/README.md. */
+constexpr unsigned ransBlocks = 5;
+constexpr unsigned fixedBlocks = 4;
+constexpr unsigned joinBlocks = 4;
+
 __global__ void __launch_bounds__(blockThreads) planChunks(DecodeBatch batch) {
   const uint32_t chunk = blockIdx.x * blockWarps + threadIdx.x / warpLanes;
   if (chunk < batch.count) planChunk(batch, chunk);
 }
 
-__global__ void __launch_bounds__(blockThreads, 4) decodePlanes(DecodeBatch batch) {
-  __shared__ DecodeShared shared;
-  const uint32_t count = batch.work->decodeCount;
+__global__ void __launch_bounds__(blockThreads, ransBlocks) decodeRansPlanes(DecodeBatch batch) {
+  __shared__ RansShared shared;
+  const uint32_t count = batch.work->ransCount;
   if (blockIdx.x < count) loadSteps(*batch.tables, shared.join.steps);
   for (uint32_t item = blockIdx.x; item < count; item += gridDim.x) decodePlane(batch, batch.decodeItems[item], shared);
 }
 
-__global__ void __launch_bounds__(blockThreads, 4) joinSegments(DecodeBatch batch) {
+__global__ void __launch_bounds__(blockThreads, fixedBlocks) decodeFixedPlanes(DecodeBatch batch) {
+  __shared__ FixedShared shared;
+  const uint32_t count = batch.work->fixedCount;
+  const uint32_t* const items = batch.fixedItems(count);
+  if (blockIdx.x < count) loadSteps(*batch.tables, shared.join.steps);
+  for (uint32_t item = blockIdx.x; item < count; item += gridDim.x) decodePlane(batch, items[item], shared);
+}
+
+__global__ void __launch_bounds__(blockThreads, joinBlocks) joinSegments(DecodeBatch batch) {
   __shared__ JoinShared shared;
   const uint32_t count = batch.work->joinCount;
   if (blockIdx.x < count) loadSteps(*batch.tables, shared.steps);
@@ -33,19 +46,14 @@ __global__ void __launch_bounds__(blockThreads) finishChunks(DecodeBatch batch) 
   finishChunk(batch, blockIdx.x, crc);
 }
 
-__global__ void __launch_bounds__(blockThreads) sumSegments(EncodeBatch batch) {
-  __shared__ CrcSteps steps;
-  sumSegment(batch, batch.segmentIndexes[blockIdx.x], blockIdx.y, steps);
-}
-
 __global__ void __launch_bounds__(blockThreads) chooseElements(EncodeBatch batch) {
   __shared__ ChooseShared shared;
   chooseElement(batch, batch.segmentIndexes[blockIdx.x], shared);
 }
 
-__global__ void __launch_bounds__(blockThreads) countPlanes(EncodeBatch batch) {
-  __shared__ CountShared shared;
-  countPlane(batch, batch.segmentIndexes[blockIdx.x], blockIdx.y, shared);
+__global__ void __launch_bounds__(blockThreads) surveySegments(EncodeBatch batch) {
+  __shared__ SurveyShared shared;
+  surveySegment(batch, batch.segmentIndexes[blockIdx.x], blockIdx.y, shared);
 }
 
 __global__ void __launch_bounds__(warpLanes* planeCountMax) choosePlanes(EncodeBatch batch) {
@@ -89,7 +97,9 @@ uint32_t blocksFor(Kernel kernel, uint32_t multiprocessors, uint32_t most) {
 cudaError_t launchDecode(const DecodeBatch& batch, uint32_t multiprocessors, cudaStream_t stream) {
   if (batch.count == 0) return cudaSuccess;
   planChunks<<<inBlocks(batch.count), blockThreads, 0, stream>>>(batch);
-  decodePlanes<<<blocksFor(decodePlanes, multiprocessors, batch.count * decodeItemsMax), blockThreads, 0, stream>>>(batch);
+  const uint32_t itemsMax = batch.count * decodeItemsMax;
+  decodeRansPlanes<<<blocksFor(decodeRansPlanes, multiprocessors, itemsMax), blockThreads, 0, stream>>>(batch);
+  decodeFixedPlanes<<<blocksFor(decodeFixedPlanes, multiprocessors, itemsMax), blockThreads, 0, stream>>>(batch);
   joinSegments<<<blocksFor(joinSegments, multiprocessors, batch.count * joinItemsMax), blockThreads, 0, stream>>>(batch);
   finishChunks<<<batch.count, blockThreads, 0, stream>>>(batch);
   return cudaGetLastError();
@@ -99,9 +109,8 @@ cudaError_t launchEncode(const EncodeBatch& batch, cudaStream_t stream) {
   if (batch.count == 0) return cudaSuccess;
   if (batch.segmentCount > 0) {
     const uint32_t segments = batch.segmentCount;
-    sumSegments<<<dim3(segments, groupCount), blockThreads, 0, stream>>>(batch);
     chooseElements<<<segments, blockThreads, 0, stream>>>(batch);
-    countPlanes<<<dim3(segments, planeCountMax), blockThreads, 0, stream>>>(batch);
+    surveySegments<<<dim3(segments, groupCount), blockThreads, 0, stream>>>(batch);
     choosePlanes<<<segments, warpLanes * planeCountMax, 0, stream>>>(batch);
     encodePlanes<<<dim3(segments, planeCountMax * groupCount), blockThreads, 0, stream>>>(batch);
   }

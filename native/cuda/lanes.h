@@ -33,11 +33,14 @@ SWARM_DEVICE uint32_t ballot(Mask mask) { return __ballot_sync(allLanes, mask); 
 SWARM_DEVICE U32 select(Mask mask, U32 yes, U32 no) { return mask ? yes : no; }
 SWARM_DEVICE U32 countBits(U32 value) { return static_cast<uint32_t>(__popc(value)); }
 SWARM_DEVICE U32 multiplyHigh(U32 first, U32 second) { return __umulhi(first, second); }
-/** Byte i of the result is byte selector >> 4 i & 7 of the eight that `low` and `high` have. */
-SWARM_DEVICE U32 permuteBytes(U32 low, U32 high, uint32_t selector) { return __byte_perm(low, high, selector); }
+SWARM_DEVICE U32 rotateRight(U32 value, uint32_t bits) { return __funnelshift_r(value, value, bits); }
+/** Byte i of the result is byte selector >> 4 i & 7 of the eight that `low` and `high` have. Bits 3, 7, .. of `selector` are zero. */
+SWARM_DEVICE U32 permuteBytes(U32 low, U32 high, U32 selector) { return __byte_perm(low, high, selector); }
 SWARM_DEVICE uint32_t laneValue(U32 value, uint32_t lane) {
   return __shfl_sync(allLanes, value, static_cast<int>(lane));
 }
+/** What lane lanes % 32 has, in each lane. */
+SWARM_DEVICE U32 laneValues(U32 value, U32 lanes) { return __shfl_sync(allLanes, value, static_cast<int>(lanes)); }
 SWARM_DEVICE uint32_t sum(U32 value) { return __reduce_add_sync(allLanes, value); }
 SWARM_DEVICE uint32_t sumWithoutCarry(U32 value) { return __reduce_xor_sync(allLanes, value); }
 SWARM_DEVICE uint32_t largest(U32 value) { return __reduce_max_sync(allLanes, value); }
@@ -155,17 +158,23 @@ inline U32 multiplyHigh(const U32& first, const U32& second) {
   return U32::each([&](uint32_t lane) { return uint64_t{first.of[lane]} * second.of[lane] >> 32; });
 }
 
-inline U32 permuteBytes(const U32& low, const U32& high, uint32_t selector) {
+inline U32 rotateRight(const U32& value, uint32_t bits) { return value >> U32(bits) | value << U32((32 - bits) % 32); }
+
+inline U32 permuteBytes(const U32& low, const U32& high, const U32& selector) {
   return U32::each([&](uint32_t lane) {
     const uint64_t bytes = uint64_t{high.of[lane]} << 32 | low.of[lane];
     uint32_t result = 0;
     for (unsigned place = 0; place < 4; place++)
-      result |= static_cast<uint32_t>(bytes >> 8 * (selector >> 4 * place & 7) & 0xFF) << 8 * place;
+      result |= static_cast<uint32_t>(bytes >> 8 * (selector.of[lane] >> 4 * place & 7) & 0xFF) << 8 * place;
     return result;
   });
 }
 
 inline uint32_t laneValue(const U32& value, uint32_t lane) { return value.of[lane]; }
+
+inline U32 laneValues(const U32& value, const U32& lanes) {
+  return U32::each([&](uint32_t lane) { return value.of[lanes.of[lane] % warpLanes]; });
+}
 
 inline uint32_t sum(const U32& value) {
   uint32_t total = 0;
@@ -224,101 +233,6 @@ SWARM_DEVICE U32 bitsBelow() { return (U32(1) << laneIds()) - U32(1); }
 SWARM_DEVICE Mask ownBit(uint32_t bits) { return (U32(bits) >> laneIds() & U32(1)) != U32(0); }
 
 SWARM_DEVICE Mask firstLanes(uint32_t count) { return laneIds() < U32(count); }
-
-// Loads of several bytes at once. `from` is aligned to as many, `index` counts them; lanes without `mask` get zero. Those that
-// `read` are of the device's memory where nothing writes while the kernel runs.
-
-SWARM_DEVICE U32 readHalf(const uint8_t* from, U32 index, Mask mask) {
-#if defined(__CUDACC__)
-  return mask ? static_cast<uint32_t>(__ldg(reinterpret_cast<const uint16_t*>(from) + index)) : 0;
-#else
-  return U32::each([&](uint32_t lane) { return mask.of[lane] ? load16(from + 2 * size_t{index.of[lane]}) : 0; });
-#endif
-}
-
-SWARM_DEVICE void storeHalf(uint8_t* to, U32 index, U32 value, Mask mask) {
-#if defined(__CUDACC__)
-  store(reinterpret_cast<uint16_t*>(to), index, value, mask);
-#else
-  for (uint32_t lane = 0; lane < warpLanes; lane++)
-    if (mask.of[lane]) store16(to + 2 * size_t{index.of[lane]}, static_cast<uint16_t>(value.of[lane]));
-#endif
-}
-
-SWARM_DEVICE U32 readWord(const uint8_t* from, U32 index, Mask mask) {
-#if defined(__CUDACC__)
-  return mask ? __ldg(reinterpret_cast<const uint32_t*>(from) + index) : 0;
-#else
-  return U32::each([&](uint32_t lane) { return mask.of[lane] ? load32(from + 4 * size_t{index.of[lane]}) : 0; });
-#endif
-}
-
-SWARM_DEVICE void storeWord(uint8_t* to, U32 index, U32 value, Mask mask) {
-#if defined(__CUDACC__)
-  store(reinterpret_cast<uint32_t*>(to), index, value, mask);
-#else
-  for (uint32_t lane = 0; lane < warpLanes; lane++)
-    if (mask.of[lane]) store32(to + 4 * size_t{index.of[lane]}, value.of[lane]);
-#endif
-}
-
-/** 8 bytes of each lane, words in the order of memory. */
-struct Pair {
-  U32 words[2];
-};
-
-/** 16 bytes of each lane. */
-struct Quad {
-  U32 words[4];
-};
-
-SWARM_DEVICE Pair readPair(const uint8_t* from, U32 index, Mask mask) {
-#if defined(__CUDACC__)
-  const uint2 value = mask ? __ldg(reinterpret_cast<const uint2*>(from) + index) : make_uint2(0, 0);
-  return {{value.x, value.y}};
-#else
-  return {{readWord(from, index * 2, mask), readWord(from, index * 2 + 1, mask)}};
-#endif
-}
-
-SWARM_DEVICE Quad readQuad(const uint8_t* from, U32 index, Mask mask) {
-#if defined(__CUDACC__)
-  const uint4 value = mask ? __ldg(reinterpret_cast<const uint4*>(from) + index) : make_uint4(0, 0, 0, 0);
-  return {{value.x, value.y, value.z, value.w}};
-#else
-  const Pair first = readPair(from, index * 2, mask);
-  const Pair second = readPair(from, index * 2 + 1, mask);
-  return {{first.words[0], first.words[1], second.words[0], second.words[1]}};
-#endif
-}
-
-/** For shared memory. */
-SWARM_DEVICE Pair loadPair(const uint8_t* from, U32 index) {
-#if defined(__CUDACC__)
-  const uint2 value = reinterpret_cast<const uint2*>(from)[index];
-  return {{value.x, value.y}};
-#else
-  return readPair(from, index, true);
-#endif
-}
-
-/** For shared memory. */
-SWARM_DEVICE Quad loadQuad(const uint8_t* from, U32 index) {
-#if defined(__CUDACC__)
-  const uint4 value = reinterpret_cast<const uint4*>(from)[index];
-  return {{value.x, value.y, value.z, value.w}};
-#else
-  return readQuad(from, index, true);
-#endif
-}
-
-SWARM_DEVICE void storeQuad(uint8_t* to, U32 index, const Quad& quad) {
-#if defined(__CUDACC__)
-  reinterpret_cast<uint4*>(to)[index] = make_uint4(quad.words[0], quad.words[1], quad.words[2], quad.words[3]);
-#else
-  for (uint32_t word = 0; word < 4; word++) storeWord(to, index * 4 + word, quad.words[word], true);
-#endif
-}
 
 // Blocks: the warps that share memory and can wait for each other.
 

@@ -17,23 +17,56 @@ SWARM_DEVICE void transpose(const U32 (&rows)[4], U32 (&columns)[4]) {
   columns[3] = permuteBytes(lowUpper, highUpper, 0x7632);
 }
 
-/** 16-bit elements from their upper and lower bytes. */
-SWARM_DEVICE Quad interleave(const Pair& upper, const Pair& lower) {
-  Quad elements;
-  for (unsigned half = 0; half < 2; half++) {
-    elements.words[2 * half] = permuteBytes(lower.words[half], upper.words[half], 0x5140);
-    elements.words[2 * half + 1] = permuteBytes(lower.words[half], upper.words[half], 0x7362);
-  }
-  return elements;
-}
-
-/** Two bf16 elements in each word, from the rotated form of their planes. */
+/** Two bf16 elements in each word, from the rotated form that their planes have and to it. */
 SWARM_DEVICE U32 rotateHalves(U32 halves) {
   return (halves >> U32(1) & U32(0x7FFF7FFF)) | (halves & U32(0x00010001)) << U32(15);
 }
+SWARM_DEVICE U32 rotateHalvesBack(U32 halves) {
+  return (halves << U32(1) & U32(0xFFFEFFFE)) | (halves >> U32(15) & U32(0x00010001));
+}
 
-SWARM_DEVICE void rotateBf16(Quad& elements) {
-  for (U32& word : elements.words) word = rotateHalves(word);
+/** Bytes of the planes that a tile has in each lane, by number of planes. */
+template <unsigned width>
+using PlaneWords = Words<4 / width>;
+
+/** A tile of elements that have `width` bytes, from their planes. */
+template <unsigned width>
+SWARM_DEVICE Quad joinPlanes(const PlaneWords<width> (&planes)[width], Element element) {
+  Quad tile;
+  if constexpr (width == 1) {
+    tile = planes[0];
+  } else if constexpr (width == 2) {
+    for (unsigned half = 0; half < 2; half++) {
+      tile.of[2 * half] = permuteBytes(planes[1].of[half], planes[0].of[half], 0x5140);
+      tile.of[2 * half + 1] = permuteBytes(planes[1].of[half], planes[0].of[half], 0x7362);
+    }
+    if (element == Element::bf16)
+      for (U32& word : tile.of) word = rotateHalves(word);
+  } else {
+    transpose({planes[3].of[0], planes[2].of[0], planes[1].of[0], planes[0].of[0]}, tile.of);
+    for (U32& word : tile.of) word = word >> U32(1) | word << U32(31);
+  }
+  return tile;
+}
+
+/** The planes of a tile: the inverse of joinPlanes. */
+template <unsigned width>
+SWARM_DEVICE void splitPlanes(Quad tile, Element element, PlaneWords<width> (&planes)[width]) {
+  if constexpr (width == 1) {
+    planes[0] = tile;
+  } else if constexpr (width == 2) {
+    if (element == Element::bf16)
+      for (U32& word : tile.of) word = rotateHalvesBack(word);
+    for (unsigned half = 0; half < 2; half++) {
+      planes[0].of[half] = permuteBytes(tile.of[2 * half], tile.of[2 * half + 1], 0x7531);
+      planes[1].of[half] = permuteBytes(tile.of[2 * half], tile.of[2 * half + 1], 0x6420);
+    }
+  } else {
+    for (U32& word : tile.of) word = word << U32(1) | word >> U32(31);
+    U32 bytes[4];
+    transpose(tile.of, bytes);
+    for (unsigned plane = 0; plane < 4; plane++) planes[plane].of[0] = bytes[3 - plane];
+  }
 }
 
 SWARM_DEVICE U32 smaller(U32 first, U32 second) { return select(first < second, first, second); }
@@ -52,20 +85,19 @@ SWARM_DEVICE void cut(Quad& tile, uint32_t size) {
     const U32 kept = smaller(select(own > start, own - start, U32(0)), U32(4));
     // A shift by 32 is undefined, on both sides.
     const U32 mask = select(kept == U32(4), U32(UINT32_MAX), (U32(1) << (kept % U32(4) * U32(8))) - U32(1));
-    tile.words[word] = tile.words[word] & mask;
+    tile.of[word] = tile.of[word] & mask;
   }
 }
 
 /** Writes raw bytes one tile after the other, and sums them up. */
 class RawWriter {
  public:
-  SWARM_DEVICE RawWriter(uint8_t* to, const CrcSteps& steps)
-      : to_(to), isAligned_(reinterpret_cast<uintptr_t>(to) % 16 == 0), crc_(steps) {}
+  SWARM_DEVICE RawWriter(uint8_t* to, const CrcSteps& steps) : to_(to), crc_(steps) {}
 
   SWARM_DEVICE void add(const Quad& tile) {
     crc_.add(tile);
-    if (isAligned_)
-      storeQuad(to_, laneIds(), tile);
+    if (reinterpret_cast<uintptr_t>(to_) % 16 == 0)
+      storeWords(to_, laneIds(), tile);
     else
       storeBytes(tile, tileBytes);
     to_ += tileBytes;
@@ -85,11 +117,10 @@ class RawWriter {
   SWARM_DEVICE void storeBytes(const Quad& tile, uint32_t size) {
     const U32 own = ownBytes(size);
     for (unsigned byte = 0; byte < 16; byte++)
-      store(to_, laneIds() * U32(16) + U32(byte), tile.words[byte / 4] >> U32(byte % 4 * 8) & U32(0xFF), U32(byte) < own);
+      store(to_, laneIds() * U32(16) + U32(byte), tile.of[byte / 4] >> U32(byte % 4 * 8) & U32(0xFF), U32(byte) < own);
   }
 
   uint8_t* to_;
-  bool isAligned_;
   uint32_t zeros_ = 0;
   TileCrc crc_;
 };
