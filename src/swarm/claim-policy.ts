@@ -35,8 +35,7 @@ export class ClaimPolicy {
     if (claim.state === 'held') {
       state.originBytes += state.bytesOf(chunk)
       if (holder === from.id) state.peerHolds(from, chunk)
-      // One that neighbours hold too is read again on purpose.
-      else if (state.picker.availability(chunk) === 0) state.leaveOrigin(chunk)
+      else state.leaveOrigin(chunk)
     }
     if (claim.state === 'pulling') this.#yieldTo(claim)
     state.placeOrigin(chunk)

@@ -24,6 +24,8 @@ export interface Word {
 
 interface Lease {
   readonly chunk: ChunkIndex
+  /** One more copy of what neighbours hold: nobody needs to keep away from it. */
+  readonly isCopy: boolean
   timeToLiveMs: number
   refreshAt: number
 }
@@ -160,14 +162,19 @@ export class OriginLeases {
     this.#words.delete(chunk)
   }
 
-  /** Takes a lease and returns the word to tell. `expectedMs`: how long the pull should take, 0 when unknown. */
-  take(chunk: number, originRate: number, expectedMs: number, now: number): Claim {
+  /** Takes a lease and returns the word to tell, none for a copy. `expectedMs`: how long the pull should take, 0 when unknown. */
+  take(chunk: number, isCopy: boolean, originRate: number, expectedMs: number, now: number): Claim | undefined {
     const { claimTimeToLiveMinMs, claimTimeToLiveMaxMs, claimTimeToLiveFirstMs } = this.#limits
     const wanted = expectedMs === 0 ? claimTimeToLiveFirstMs : expectedMs * 3
     const timeToLiveMs = Math.min(claimTimeToLiveMaxMs, Math.max(claimTimeToLiveMinMs, wanted))
-    const lease = { chunk: chunkIndex(chunk), timeToLiveMs, refreshAt: now + timeToLiveMs * 500 }
+    const lease = { chunk: chunkIndex(chunk), isCopy, timeToLiveMs, refreshAt: now + timeToLiveMs * 500 }
     this.#leases.set(chunk, lease)
-    return this.#word(lease.chunk, 'pulling', timeToLiveMs, originRate)
+    return isCopy ? undefined : this.#word(lease.chunk, 'pulling', timeToLiveMs, originRate)
+  }
+
+  /** Whether we read the chunk from the origin although neighbours hold it. */
+  isCopy(chunk: number): boolean {
+    return this.#leases.get(chunk)?.isCopy === true
   }
 
   /** Ends a lease, if there is one, and returns the word to tell. */
@@ -175,20 +182,23 @@ export class OriginLeases {
     const lease = this.#leases.get(chunk)
     if (lease === undefined) return undefined
     this.#leases.delete(chunk)
-    return this.#word(lease.chunk, state, 0, 0)
+    if (!lease.isCopy) return this.#word(lease.chunk, state, 0, 0)
+    // Neighbours count the copies that left the origin.
+    return state === 'held' ? { ...this.#word(lease.chunk, state, 0, 0), hops: 0 } : undefined
   }
 
   /** The word that keeps a lease alive, once half of its time is over. */
   refresh(chunk: number, originRate: number, now: number): Claim | undefined {
     const lease = this.#leases.get(chunk)
-    if (lease === undefined || now < lease.refreshAt) return undefined
+    if (lease === undefined || lease.isCopy || now < lease.refreshAt) return undefined
     lease.refreshAt = now + lease.timeToLiveMs * 500
     return this.#word(lease.chunk, 'pulling', lease.timeToLiveMs, originRate)
   }
 
   /** Words about all our leases, for a new neighbour. */
   current(originRate: number): readonly Claim[] {
-    return [...this.#leases.values()].map((lease) => this.#word(lease.chunk, 'pulling', lease.timeToLiveMs, originRate))
+    const told = [...this.#leases.values()].filter(({ isCopy }) => !isCopy)
+    return told.map((lease) => this.#word(lease.chunk, 'pulling', lease.timeToLiveMs, originRate))
   }
 
   /** What others said, as far as it counts, `limit` words at most: for a new neighbour that heard none of it. */

@@ -14,6 +14,8 @@ export class OriginPolicyDecider {
   readonly #state: SwarmState
   /** Since when the origin had nothing to do and peers fell short; undefined while that is not so. */
   #starvedSince: number | undefined
+  /** What peers brought then, bytes per ms. */
+  #starvedRate = 0
 
   constructor(state: SwarmState) {
     this.#state = state
@@ -38,7 +40,11 @@ export class OriginPolicyDecider {
     state.originPeakRate = Math.max(fromOrigin, state.originPeakRate)
     state.peakRate = Math.max(state.peakRate, fromOrigin + fromPeers)
     if (!this.#isStarved()) this.#starvedSince = undefined
-    else this.#starvedSince ??= state.now
+    else if (this.#starvedSince === undefined || fromPeers * 4 > this.#starvedRate * 5) {
+      // While peers bring more and more, as at the start, there is hope.
+      this.#starvedSince = state.now
+      this.#starvedRate = fromPeers
+    }
   }
 
   /** One more when what is under way lasts less than originQueueMs: a slow origin has one or two, a fast one many. */

@@ -22,9 +22,10 @@ export class PeerPolicy {
 
   /** Opens requests, one per neighbour and round, those with fewest open first. */
   fill(): void {
-    const { limits, requests, touched } = this.#state
+    const { limits, peers, requests, touched } = this.#state
     const openMax = this.#openMax()
-    if (requests.nearCount >= openMax && requests.farCount >= limits.requestsFarMax) return
+    const isFarFull = peers.farCount === 0 || requests.farCount >= limits.requestsFarMax
+    if (requests.nearCount >= openMax && isFarFull) return
     this.#lacksRoom = false
     let askable = this.#askable()
     for (let depth = 1; askable.length > 0; depth++) {

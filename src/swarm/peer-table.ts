@@ -42,6 +42,7 @@ export class PeerTable {
   readonly #limits: Limits
   readonly #peers = new Map<PeerId, Peer>()
   readonly #banned = new Map<PeerId, DropReason>()
+  #farCount = 0
   #nextReturn = Number.POSITIVE_INFINITY
 
   constructor(limits: Limits) {
@@ -54,6 +55,11 @@ export class PeerTable {
 
   get full(): boolean {
     return this.#peers.size >= this.#limits.peersMax
+  }
+
+  /** Of other sites. */
+  get farCount(): number {
+    return this.#farCount
   }
 
   find(id: PeerId): Peer | undefined {
@@ -107,10 +113,12 @@ export class PeerTable {
       refusals: 0,
     }
     this.#peers.set(id, peer)
+    if (isFar) this.#farCount++
     return peer
   }
 
   remove(id: PeerId): void {
+    if (this.#peers.get(id)?.isFar === true) this.#farCount--
     this.#peers.delete(id)
   }
 

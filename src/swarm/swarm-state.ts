@@ -170,8 +170,9 @@ export class SwarmState {
     this.leaveOrigin(chunk)
   }
 
-  /** Another node turned out to hold a chunk: the origin is left unless it has sent us much of it. */
+  /** Another node turned out to hold a chunk: the origin is left unless it has sent us much of it, or is read for a copy. */
   leaveOrigin(chunk: number): void {
+    if (this.leases.isCopy(chunk)) return
     for (const request of this.requests.of(chunk))
       if (request.peer === null && request.received * 4 < request.bytes) this.cancelRequest(request)
   }
@@ -211,7 +212,8 @@ export class SwarmState {
     this.setWanted(chunk, false)
     if (peer === null) {
       this.originRate.start(this.now)
-      this.tell(this.leases.take(chunk, this.originRate.rate(this.now), this.expectedOriginMs(), this.now))
+      const isCopy = this.picker.availability(chunk) > 0
+      this.tell(this.leases.take(chunk, isCopy, this.originRate.rate(this.now), this.expectedOriginMs(), this.now))
     } else this.peersRate.start(this.now)
     const from = peer === null ? ORIGIN : { kind: 'peer' as const, peer: peer.id }
     this.actions.push({ type: 'requestChunk', request: request.id, chunk: chunkIndex(chunk), from })

@@ -112,8 +112,8 @@ describe('OriginLeases', () => {
 
   it('numbers its words, tells the end of a lease once, and refreshes at half time', () => {
     const leases = leasesOf(1)
-    const taken = leases.take(0, 1_000, 4_000, 0)
-    assert.deepEqual([taken.sequence, taken.state, taken.timeToLiveMs], [1, 'pulling', 12_000])
+    const taken = leases.take(0, false, 1_000, 4_000, 0)
+    assert.deepEqual([taken?.sequence, taken?.state, taken?.timeToLiveMs], [1, 'pulling', 12_000])
     assert.equal(leases.refresh(0, 1_000, 5 * SECOND_US), undefined)
     assert.equal(leases.refresh(0, 1_000, 6 * SECOND_US)?.sequence, 2)
     assert.equal(leases.current(1_000).length, 1)
@@ -122,25 +122,36 @@ describe('OriginLeases', () => {
     assert.equal(leases.refresh(0, 1_000, 60 * SECOND_US), undefined)
   })
 
+  it('says nothing of a copy but that it was read, and that to neighbours alone', () => {
+    const leases = leasesOf(2)
+    assert.equal(leases.take(0, true, 1_000, 4_000, 0), undefined)
+    assert.ok(leases.isCopy(0))
+    assert.deepEqual([leases.refresh(0, 1_000, 60 * SECOND_US), leases.current(1_000)], [undefined, []])
+    const read = leases.end(0, 'held')
+    assert.deepEqual([read?.state, read?.hops], ['held', 0])
+    leases.take(1, true, 1_000, 4_000, 0)
+    assert.equal(leases.end(1, 'dropped'), undefined)
+  })
+
   it('keeps the time to live between its limits and long while the rate is unknown', () => {
     const leases = leasesOf(3)
-    assert.equal(leases.take(0, 0, 0, 0).timeToLiveMs, 10_000)
-    assert.equal(leases.take(1, 1, 1, 0).timeToLiveMs, 2_000)
-    assert.equal(leases.take(2, 1, 1_000_000, 0).timeToLiveMs, 60_000)
+    assert.equal(leases.take(0, false, 0, 0, 0)?.timeToLiveMs, 10_000)
+    assert.equal(leases.take(1, false, 1, 1, 0)?.timeToLiveMs, 2_000)
+    assert.equal(leases.take(2, false, 1, 1_000_000, 0)?.timeToLiveMs, 60_000)
   })
 
   it('lets words travel far only at first and now and then while it knows no stranger', () => {
     const leases = leasesOf(100)
-    const hops = Array.from({ length: 24 }, (_, chunk) => leases.take(chunk, 0, 0, 0).hops)
+    const hops = Array.from({ length: 24 }, (_, chunk) => leases.take(chunk, false, 0, 0, 0)?.hops)
     assert.deepEqual(
-      hops.map((count) => count > 0),
+      hops.map((count) => (count ?? 0) > 0),
       hops.map((_, index) => index <= 8 || index === 16),
     )
     leases.hear(word(1), true, 0)
     leases.setStrangers(() => false)
-    assert.ok(leases.take(30, 0, 0, 0).hops > 0)
+    assert.ok((leases.take(30, false, 0, 0, 0)?.hops ?? 0) > 0)
     leases.setStrangers(() => true)
-    assert.equal(leases.take(31, 0, 0, 0).hops, 0)
+    assert.equal(leases.take(31, false, 0, 0, 0)?.hops, 0)
   })
 
   it('settles a double pull the same way on both sides', () => {
