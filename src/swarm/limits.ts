@@ -114,6 +114,9 @@ const RANGES = {
   /** `auto`: how long the origin must idle and peers fall short before a further copy is read. */
   starvedMs: { value: 3_000, min: 10, max: 600_000 },
 
+  /** Over how long our own uplink is measured. */
+  uplinkWindowMs: { value: 2_000, min: 100, max: 600_000 },
+
   /** How often open requests and claims are looked over. */
   tickMs: { value: 250, min: 10, max: 10_000 },
 } as const satisfies Readonly<Record<string, Range>>

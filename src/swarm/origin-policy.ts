@@ -14,6 +14,10 @@ export class OriginPolicyDecider {
   readonly #state: SwarmState
   /** Since when the origin had nothing to do and peers fell short; undefined while that is not so. */
   #starvedSince: number | undefined
+  /** The most that we sent within a window, bytes per ms: as much as others send, as far as we know. */
+  #uplinkRate = 0
+  #sentSince = 0
+  #sentBefore = 0
   /** What peers brought then, bytes per ms. */
   #starvedRate = 0
 
@@ -39,12 +43,22 @@ export class OriginPolicyDecider {
     const fromPeers = state.requests.openCount > state.requests.originCount ? state.peersRate.rate(state.now) : 0
     state.originPeakRate = Math.max(fromOrigin, state.originPeakRate)
     state.peakRate = Math.max(state.peakRate, fromOrigin + fromPeers)
+    this.#watchUplink()
     if (!this.#isStarved()) this.#starvedSince = undefined
     else if (this.#starvedSince === undefined || fromPeers * 4 > this.#starvedRate * 5) {
       // While peers bring more and more, as at the start, there is hope.
       this.#starvedSince = state.now
       this.#starvedRate = fromPeers
     }
+  }
+
+  #watchUplink(): void {
+    const { limits, sentBytes, now } = this.#state
+    const ms = Math.floor((now - this.#sentSince) / 1000)
+    if (ms < limits.uplinkWindowMs) return
+    this.#uplinkRate = Math.max(this.#uplinkRate, Math.floor((sentBytes - this.#sentBefore) / ms))
+    this.#sentSince = now
+    this.#sentBefore = sentBytes
   }
 
   /** One more when what is under way lasts less than originQueueMs: a slow origin has one or two, a fast one many. */
@@ -100,8 +114,8 @@ export class OriginPolicyDecider {
 
   /**
    * What peers hold for us takes them long, and neither our memory nor our downlink seems to be the reason. The fluid
-   * bound gains 20 % from our own origin rate r beside a rate p from peers when r is above p / 5; a quarter leaves room
-   * for what measuring gets wrong.
+   * bound gains 20 % from our own origin rate r beside uplinks u when r is above u / 5; a quarter leaves room for what
+   * measuring gets wrong. Peers that bring less than uplinks carry serve others first.
    */
   #isStarved(): boolean {
     const { limits, originRate, peersRate, picker, leases, requests, chunkBytesMean, now } = this.#state
@@ -109,7 +123,7 @@ export class OriginPolicyDecider {
     if (!requests.hasRoom(chunkBytesMean * limits.requestsTotalMin)) return false
     const fromPeers = peersRate.rate(now)
     const fromOrigin = originRate.rate(now)
-    if ((fromOrigin === 0 ? RATE_GUESS : fromOrigin) * 4 < fromPeers) return false
+    if ((fromOrigin === 0 ? RATE_GUESS : fromOrigin) * 4 < Math.max(fromPeers, this.#uplinkRate)) return false
     if (fromOrigin > 0 && fromPeers * 4 >= this.#state.peakRate * DOWNLINK_QUARTERS) return false
     return picker.pickable * chunkBytesMean > fromPeers * limits.starvedMs
   }

@@ -71,6 +71,8 @@ export class SwarmState {
   originBackoffMs = 0
   /** Bytes that we know to have left the origin, for the whole swarm. */
   originBytes = 0
+  /** Chunk bytes that peers got from us. */
+  sentBytes = 0
   bytesHeld = 0
   /** When the last chunk came that we did not hold. */
   lastNewAt = 0

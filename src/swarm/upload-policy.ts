@@ -37,6 +37,7 @@ export class UploadPolicy {
     const ask = this.#state.uploads.finish(id)
     const peer = ask === undefined ? undefined : this.#state.peers.find(ask.peer)
     if (peer !== undefined && outcome === 'sent') peer.refusals = 0
+    if (ask !== undefined && outcome === 'sent') this.#state.sentBytes += this.#state.bytesOf(ask.chunk)
     this.#serve()
     return ask
   }
