@@ -8,7 +8,9 @@ import type { SwarmState } from './swarm-state.ts'
 import type { Ask } from './upload-slots.ts'
 
 /** A peer is later by one for each such part of all chunks that it has less than our neighbours on the mean; see startNext. */
-const LATE_PART = 64
+const LATE_PART = 256
+/** That part is at least so many chunks: differences of one or two mean nothing. */
+const LATE_CHUNKS_MIN = 2
 
 export class UploadPolicy {
   readonly #state: SwarmState
@@ -61,7 +63,7 @@ export class UploadPolicy {
     const meanHeld = peers.meanHeld()
     const lateness = (id: PeerId): number => {
       const missing = meanHeld - (peers.find(id)?.have.count ?? meanHeld)
-      return Math.floor((missing * LATE_PART) / Math.max(1, chunkCount))
+      return Math.floor(missing / Math.max(LATE_CHUNKS_MIN, chunkCount / LATE_PART))
     }
     for (let ask = uploads.startNext(lateness); ask !== undefined; ask = uploads.startNext(lateness)) {
       actions.push({ type: 'serveChunk', ask: ask.id, chunk: ask.chunk, peer: ask.peer })
