@@ -40,6 +40,10 @@ const RANGES = {
   originRequestsMax: { value: 32, min: 1, max: 256 },
   /** The origin is asked for one more chunk when it needs less than this for what is still to come. */
   originQueueMs: { value: 400, min: 10, max: 60_000 },
+  /** Chunks that we alone hold: always, while the uplink is not known, and as long as it needs for them. */
+  loneChunksMin: { value: 4, min: 0, max: 1_000_000 },
+  loneChunksFirst: { value: 48, min: 0, max: 1_000_000 },
+  loneMs: { value: 4_000, min: 10, max: 600_000 },
   originBackoffMinMs: { value: 200, min: 10, max: 60_000 },
   originBackoffMaxMs: { value: 30_000, min: 10, max: 600_000 },
   /** Wrong bytes for one chunk from the origin before the origin counts as not having it. */

@@ -10,6 +10,9 @@ const RATE_GUESS = 40_000
 /** Peers that bring this share, in quarters, of the most that ever came in at once may well fill our downlink. */
 const DOWNLINK_QUARTERS = 3
 
+/** An uplink that carries less than this part of what the origin gives can clog. */
+const CLOGGED_FACTOR = 4
+
 export class OriginPolicyDecider {
   readonly #state: SwarmState
   /** Since when the origin had nothing to do and peers fell short; undefined while that is not so. */
@@ -65,10 +68,23 @@ export class OriginPolicyDecider {
   #mayOpen(): boolean {
     const state = this.#state
     const { limits, originRate, requests, now } = state
-    if (requests.originCount >= limits.originRequestsMax) return false
+    if (requests.originCount >= limits.originRequestsMax || this.#isClogged()) return false
     const rate = originRate.rate(now)
     if (rate === 0) return requests.originCount < limits.originRequestsFirst
     return requests.originRestBytes < Math.max(rate, state.originPeakRate) * limits.originQueueMs
+  }
+
+  /**
+   * Our uplink, far slower than the origin, is full of what we alone hold: others had better read the rest, or they would
+   * wait for us in the end.
+   */
+  #isClogged(): boolean {
+    const { lone, limits, originRate, uploads, chunkBytesMean, now } = this.#state
+    if (lone.count < limits.loneChunksMin || uploads.waiting === 0) return false
+    const uplink = this.#uplinkRate
+    if (uplink === 0) return lone.count >= limits.loneChunksFirst
+    if (uplink * CLOGGED_FACTOR >= originRate.rate(now)) return false
+    return lone.count * chunkBytesMean > uplink * limits.loneMs
   }
 
   #next(): number | undefined {

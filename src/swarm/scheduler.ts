@@ -270,7 +270,10 @@ export class Scheduler {
     state.lastNewAt = state.now
     state.requests.keep(chunk, request.bytes)
     state.setWanted(chunk, false)
-    if (peer === null) state.originBytes += request.bytes
+    if (peer === null) {
+      state.originBytes += request.bytes
+      if (state.picker.availability(chunk) === 0) state.lone.add(chunk)
+    }
     state.tell(state.leases.end(chunk, peer === null ? 'held' : 'dropped'))
     state.leases.forgetChunk(chunk)
     state.outbox.addHave(chunkIndex(chunk), state.now)
@@ -323,6 +326,7 @@ export class Scheduler {
     const { chunk } = event
     if (!state.isChunk(chunk) || !state.held.remove(chunk)) return
     state.stored.remove(chunk)
+    state.lone.remove(chunk)
     state.requests.stored(chunk)
     state.bytesHeld -= state.bytesOf(chunk)
     state.setWanted(chunk, true)

@@ -1,7 +1,7 @@
 // The scheduler's tables side by side, and the few changes that touch more than one of them. Each table owns its own
 // state; this file keeps them in step and decides nothing about whom to ask.
 
-import type { Bitfield } from '../base/bitfield.ts'
+import { Bitfield } from '../base/bitfield.ts'
 import { chunkIndex, type PeerId } from '../base/ids.ts'
 import { Prng } from '../base/prng.ts'
 import { ChunkPicker } from './chunk-picker.ts'
@@ -83,6 +83,8 @@ export class SwarmState {
   /** Peers that may be asked for more, as far as we know. */
   readonly touched = new Set<Peer>()
   actions: Action[] = []
+  /** Chunks that we read from the origin and that no neighbour holds yet. */
+  readonly lone: Bitfield
   readonly #originCorrupt = new Map<number, number>()
   readonly #first: Bitfield | undefined
 
@@ -99,6 +101,7 @@ export class SwarmState {
     this.#first = init.first?.copy()
     this.held = init.held.copy()
     this.stored = init.held.copy()
+    this.lone = new Bitfield(chunkCount)
     this.picker = new ChunkPicker(chunkCount, this.random, init.first)
     this.peers = new PeerTable(this.limits)
     this.requests = new RequestTable(this.limits)
@@ -162,6 +165,7 @@ export class SwarmState {
   /** The peer holds one more chunk. */
   addHave(peer: Peer, chunk: number): void {
     if (!peer.have.add(chunk)) return
+    this.lone.remove(chunk)
     if (peer.counted) this.#changeAvailability(peer, chunk, 1)
     if (this.picker.isWanted(chunk)) this.#offer(peer, chunk)
   }
