@@ -73,6 +73,9 @@ const RANGES = {
   endgameChunksMax: { value: 20, min: 0, max: 1000 },
 
   uploadSlots: { value: 24, min: 1, max: 256 },
+  /** No more than end in this time, and no fewer. */
+  uploadMs: { value: 1_000, min: 10, max: 600_000 },
+  uploadSlotsMin: { value: 4, min: 1, max: 256 },
   uploadSlotsPerPeer: { value: 2, min: 1, max: 64 },
   /** The same for one that has less than the others. */
   uploadSlotsPerLatePeer: { value: 4, min: 1, max: 64 },

@@ -17,8 +17,6 @@ export class OriginPolicyDecider {
   readonly #state: SwarmState
   /** Since when the origin had nothing to do and peers fell short; undefined while that is not so. */
   #starvedSince: number | undefined
-  /** The most that we sent within a window, bytes per ms: as much as others send, as far as we know. */
-  #uplinkRate = 0
   #sentSince = 0
   #sentBefore = 0
   /** What peers brought then, bytes per ms. */
@@ -59,7 +57,7 @@ export class OriginPolicyDecider {
     const { limits, sentBytes, now } = this.#state
     const ms = Math.floor((now - this.#sentSince) / 1000)
     if (ms < limits.uplinkWindowMs) return
-    this.#uplinkRate = Math.max(this.#uplinkRate, Math.floor((sentBytes - this.#sentBefore) / ms))
+    this.#state.uplinkRate = Math.max(this.#state.uplinkRate, Math.floor((sentBytes - this.#sentBefore) / ms))
     this.#sentSince = now
     this.#sentBefore = sentBytes
   }
@@ -79,9 +77,8 @@ export class OriginPolicyDecider {
    * wait for us in the end.
    */
   #isClogged(): boolean {
-    const { lone, limits, originRate, uploads, chunkBytesMean, now } = this.#state
+    const { lone, limits, originRate, uploads, chunkBytesMean, uplinkRate: uplink, now } = this.#state
     if (lone.count < limits.loneChunksMin || uploads.waiting === 0) return false
-    const uplink = this.#uplinkRate
     if (uplink === 0) return lone.count >= limits.loneChunksFirst
     if (uplink * CLOGGED_FACTOR >= originRate.rate(now)) return false
     return lone.count * chunkBytesMean > uplink * limits.loneMs
@@ -139,7 +136,7 @@ export class OriginPolicyDecider {
     if (!requests.hasRoom(chunkBytesMean * limits.requestsTotalMin)) return false
     const fromPeers = peersRate.rate(now)
     const fromOrigin = originRate.rate(now)
-    if ((fromOrigin === 0 ? RATE_GUESS : fromOrigin) * 4 < Math.max(fromPeers, this.#uplinkRate)) return false
+    if ((fromOrigin === 0 ? RATE_GUESS : fromOrigin) * 4 < Math.max(fromPeers, this.#state.uplinkRate)) return false
     if (fromOrigin > 0 && fromPeers * 4 >= this.#state.peakRate * DOWNLINK_QUARTERS) return false
     return picker.pickable * chunkBytesMean > fromPeers * limits.starvedMs
   }

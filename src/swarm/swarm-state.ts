@@ -73,6 +73,8 @@ export class SwarmState {
   originBytes = 0
   /** Chunk bytes that peers got from us. */
   sentBytes = 0
+  /** The most that we sent within a window, bytes per ms: as much as others send, as far as we know. 0: not known. */
+  uplinkRate = 0
   bytesHeld = 0
   /** When the last chunk came that we did not hold. */
   lastNewAt = 0

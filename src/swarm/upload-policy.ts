@@ -59,14 +59,26 @@ export class UploadPolicy {
   }
 
   #serve(): void {
-    const { uploads, actions, peers, chunkCount } = this.#state
+    const { uploads, actions, peers, chunkCount, lone } = this.#state
     const meanHeld = peers.meanHeld()
     const lateness = (id: PeerId): number => {
       const missing = meanHeld - (peers.find(id)?.have.count ?? meanHeld)
       return Math.floor(missing / Math.max(LATE_CHUNKS_MIN, chunkCount / LATE_PART))
     }
-    for (let ask = uploads.startNext(lateness); ask !== undefined; ask = uploads.startNext(lateness)) {
+    const slots = this.#slots()
+    const isLone = (chunk: ChunkIndex): boolean => lone.has(chunk)
+    for (;;) {
+      const ask = uploads.startNext(slots, lateness, isLone)
+      if (ask === undefined) return
       actions.push({ type: 'serveChunk', ask: ask.id, chunk: ask.chunk, peer: ask.peer })
     }
+  }
+
+  /** As many as the uplink ends soon: with more, each would take the longer. */
+  #slots(): number {
+    const { limits, uplinkRate, chunkBytesMean } = this.#state
+    if (uplinkRate === 0) return limits.uploadSlots
+    const count = Math.floor((uplinkRate * limits.uploadMs) / chunkBytesMean)
+    return Math.min(limits.uploadSlots, Math.max(limits.uploadSlotsMin, count))
   }
 }

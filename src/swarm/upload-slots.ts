@@ -17,6 +17,14 @@ interface Client {
   lastTurn: number
 }
 
+/** A client that could be served next, and which of its asks. */
+interface Turn {
+  readonly client: Client
+  readonly late: number
+  readonly isLone: boolean
+  readonly position: number
+}
+
 export class UploadSlots {
   readonly #limits: Limits
   readonly #clients = new Map<PeerId, Client>()
@@ -48,30 +56,44 @@ export class UploadSlots {
   }
 
   /**
-   * waiting -> serving, for the ask whose turn it is, if a slot is free. Peers that are later than others, by `lateness`
-   * from 0 on, go first; then those that are served least at present, so that the slots lead to as many downlinks as
-   * there are; among equals the one whose last turn is longest ago.
+   * waiting -> serving, for the ask whose turn it is, if fewer than `slots` are served. Peers that are later than others, by
+   * `lateness` from 0 on, go first; then those that ask for what only we have and no other is being sent, `isLone`; then
+   * those that are served least at present, so that the slots lead to as many downlinks as there are; among equals the one
+   * whose last turn is longest ago.
    */
-  startNext(lateness: (peer: PeerId) => number): Ask | undefined {
-    if (this.#serving.size >= this.#limits.uploadSlots || this.#waiting === 0) return undefined
-    let chosen: Client | undefined
-    let chosenLate = 0
+  startNext(
+    slots: number,
+    lateness: (peer: PeerId) => number,
+    isLone: (chunk: ChunkIndex) => boolean,
+  ): Ask | undefined {
+    if (this.#serving.size >= slots || this.#waiting === 0) return undefined
+    let chosen: Turn | undefined
     for (const [peer, client] of this.#clients) {
       if (client.waiting.length === 0) continue
       const late = lateness(peer)
-      const { uploadSlotsPerPeer, uploadSlotsPerLatePeer } = this.#limits
-      if (client.serving >= (late > 0 ? uploadSlotsPerLatePeer : late < -1 ? 1 : uploadSlotsPerPeer)) continue
-      if (chosen !== undefined && !comesBefore(client, late, chosen, chosenLate)) continue
-      chosen = client
-      chosenLate = late
+      if (client.serving >= this.#slotsFor(late)) continue
+      const position = client.waiting.findIndex(({ chunk }) => isLone(chunk) && !this.#isServing(chunk))
+      const turn = { client, late, isLone: position >= 0, position: Math.max(0, position) }
+      if (chosen === undefined || comesBefore(turn, chosen)) chosen = turn
     }
-    const ask = chosen?.waiting.shift()
-    if (chosen === undefined || ask === undefined) return undefined
+    const client = chosen?.client
+    const ask = client?.waiting.splice(chosen?.position ?? 0, 1)[0]
+    if (client === undefined || ask === undefined) return undefined
     this.#waiting--
-    chosen.serving++
-    chosen.lastTurn = ++this.#turn
+    client.serving++
+    client.lastTurn = ++this.#turn
     this.#serving.set(ask.id, ask)
     return ask
+  }
+
+  #slotsFor(late: number): number {
+    if (late > 0) return this.#limits.uploadSlotsPerLatePeer
+    return late < -1 ? 1 : this.#limits.uploadSlotsPerPeer
+  }
+
+  #isServing(chunk: ChunkIndex): boolean {
+    for (const ask of this.#serving.values()) if (ask.chunk === chunk) return true
+    return false
   }
 
   /** serving -> gone. Returns the ask, or undefined when it was not being served. */
@@ -129,8 +151,9 @@ export class UploadSlots {
   }
 }
 
-function comesBefore(first: Client, firstLate: number, second: Client, secondLate: number): boolean {
-  if (firstLate !== secondLate) return firstLate > secondLate
-  if (first.serving !== second.serving) return first.serving < second.serving
-  return first.lastTurn < second.lastTurn
+function comesBefore(first: Turn, second: Turn): boolean {
+  if (first.late !== second.late) return first.late > second.late
+  if (first.isLone !== second.isLone) return first.isLone
+  if (first.client.serving !== second.client.serving) return first.client.serving < second.client.serving
+  return first.client.lastTurn < second.client.lastTurn
 }

@@ -212,23 +212,29 @@ describe('RequestTable', () => {
   })
 })
 
+/** A chunk that nobody else has. */
+const LONE = chunkIndex(5)
+
 describe('UploadSlots', () => {
   const limits = parseLimits({ uploadSlots: 2, uploadSlotsPerPeer: 1, uploadQueueMax: 4, uploadQueuePerPeerMax: 3 })
   const ask = (id: number, peer: typeof FIRST) => ({ id: askId(id), peer, chunk: chunkIndex(0) })
-  const alike = (): number => 0
+
+  function start(slots: UploadSlots, lateness: (peer: PeerId) => number = () => 0) {
+    return slots.startNext(2, lateness, (chunk) => chunk === LONE)
+  }
 
   it('serves peers in turn, however many asks one of them has', () => {
     const slots = new UploadSlots(limits)
     for (const id of [1, 2, 3]) assert.ok(slots.accept(ask(id, FIRST)))
     assert.ok(slots.accept(ask(4, SECOND)))
-    assert.equal(slots.startNext(alike)?.id, 1)
-    assert.equal(slots.startNext(alike)?.id, 4)
-    assert.equal(slots.startNext(alike), undefined)
+    assert.equal(start(slots)?.id, 1)
+    assert.equal(start(slots)?.id, 4)
+    assert.equal(start(slots), undefined)
     slots.finish(askId(1))
     assert.ok(slots.accept(ask(5, THIRD)))
-    assert.equal(slots.startNext(alike)?.id, 2)
+    assert.equal(start(slots)?.id, 2)
     slots.finish(askId(2))
-    assert.equal(slots.startNext(alike)?.id, 5)
+    assert.equal(start(slots)?.id, 5)
   })
 
   it('serves the peer that is furthest behind first, and more of its asks at once', () => {
@@ -236,8 +242,19 @@ describe('UploadSlots', () => {
     const lateness = (peer: typeof FIRST): number => (peer === FIRST ? 0 : 3)
     for (const id of [1, 2]) slots.accept(ask(id, FIRST))
     for (const id of [3, 4]) slots.accept(ask(id, SECOND))
-    const order = Array.from({ length: 4 }, () => slots.startNext(lateness)?.id)
+    const order = Array.from({ length: 4 }, () => slots.startNext(8, lateness, () => false)?.id)
     assert.deepEqual(order, [3, 4, 1, undefined])
+  })
+
+  it('sends what only we have first, and to one peer at a time', () => {
+    const slots = new UploadSlots(parseLimits({ uploadSlotsPerPeer: 2 }))
+    slots.accept(ask(1, FIRST))
+    slots.accept({ id: askId(2), peer: FIRST, chunk: LONE })
+    slots.accept(ask(3, SECOND))
+    slots.accept({ id: askId(4), peer: SECOND, chunk: LONE })
+    assert.deepEqual([start(slots)?.id, start(slots)?.id, start(slots)?.id], [2, 3, undefined])
+    slots.finish(askId(2))
+    assert.equal(start(slots)?.id, 4)
   })
 
   it('refuses when the queue of one peer or of all is full', () => {
@@ -260,7 +277,7 @@ describe('UploadSlots', () => {
       slots.clear(SECOND).map((one) => one.id),
       [2],
     )
-    assert.deepEqual([slots.waiting, slots.startNext(alike)], [0, undefined])
+    assert.deepEqual([slots.waiting, start(slots)], [0, undefined])
     assert.equal(slots.finish(askId(1)), undefined)
   })
 })
