@@ -54,8 +54,8 @@ const RANGES = {
   /** The same for a peer that never sent anything, while the origin could be read instead. */
   firstByteMs: { value: 4_000, min: 100, max: 600_000 },
   originStallMs: { value: 30_000, min: 100, max: 600_000 },
-  /** A request may wait this many times the stall time in the queue of a peer that keeps serving our others. */
-  queueWaitFactor: { value: 3, min: 1, max: 100 },
+  /** A request may wait this many times the stall time in the queue of a peer that serves our others or goes on itself. */
+  queueWaitFactor: { value: 12, min: 1, max: 100 },
   /** A source this many times slower than the median is left, when others can supply. */
   slowFactor: { value: 8, min: 2, max: 1000 },
   slowAfterMs: { value: 4_000, min: 100, max: 600_000 },
@@ -120,9 +120,6 @@ const RANGES = {
   stealRateFactor: { value: 2, min: 1, max: 1000 },
   /** `auto`: how long the origin must idle and peers fall short before a further copy is read. */
   starvedMs: { value: 3_000, min: 10, max: 600_000 },
-
-  /** Over how long our own uplink is measured. */
-  uplinkWindowMs: { value: 2_000, min: 100, max: 600_000 },
 
   /** How often open requests and claims are looked over. */
   tickMs: { value: 250, min: 10, max: 10_000 },

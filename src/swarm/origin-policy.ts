@@ -10,17 +10,10 @@ const RATE_GUESS = 40_000
 /** Peers that bring this share, in quarters, of the most that ever came in at once may well fill our downlink. */
 const DOWNLINK_QUARTERS = 3
 
-/** An uplink that carries less than this part of what the origin gives can clog. */
-const CLOGGED_FACTOR = 4
-
 export class OriginPolicyDecider {
   readonly #state: SwarmState
   /** Since when the origin had nothing to do and peers fell short; undefined while that is not so. */
   #starvedSince: number | undefined
-  #sentSince = 0
-  #sentBefore = 0
-  /** What peers brought then, bytes per ms. */
-  #starvedRate = 0
 
   constructor(state: SwarmState) {
     this.#state = state
@@ -44,22 +37,8 @@ export class OriginPolicyDecider {
     const fromPeers = state.requests.openCount > state.requests.originCount ? state.peersRate.rate(state.now) : 0
     state.originPeakRate = Math.max(fromOrigin, state.originPeakRate)
     state.peakRate = Math.max(state.peakRate, fromOrigin + fromPeers)
-    this.#watchUplink()
     if (!this.#isStarved()) this.#starvedSince = undefined
-    else if (this.#starvedSince === undefined || fromPeers * 4 > this.#starvedRate * 5) {
-      // While peers bring more and more, as at the start, there is hope.
-      this.#starvedSince = state.now
-      this.#starvedRate = fromPeers
-    }
-  }
-
-  #watchUplink(): void {
-    const { limits, sentBytes, now } = this.#state
-    const ms = Math.floor((now - this.#sentSince) / 1000)
-    if (ms < limits.uplinkWindowMs) return
-    this.#state.uplinkRate = Math.max(this.#state.uplinkRate, Math.floor((sentBytes - this.#sentBefore) / ms))
-    this.#sentSince = now
-    this.#sentBefore = sentBytes
+    else this.#starvedSince ??= state.now
   }
 
   /** One more when what is under way lasts less than originQueueMs: a slow origin has one or two, a fast one many. */
@@ -77,11 +56,10 @@ export class OriginPolicyDecider {
    * wait for us in the end.
    */
   #isClogged(): boolean {
-    const { lone, limits, originRate, uploads, chunkBytesMean, uplinkRate: uplink, now } = this.#state
+    const { lone, limits, uploads, chunkBytesMean, uplinkRate, uplinkClogs } = this.#state
     if (lone.count < limits.loneChunksMin || uploads.waiting === 0) return false
-    if (uplink === 0) return lone.count >= limits.loneChunksFirst
-    if (uplink * CLOGGED_FACTOR >= originRate.rate(now)) return false
-    return lone.count * chunkBytesMean > uplink * limits.loneMs
+    if (uplinkRate === 0) return lone.count >= limits.loneChunksFirst
+    return uplinkClogs && lone.count * chunkBytesMean > uplinkRate * limits.loneMs
   }
 
   #next(): number | undefined {

@@ -143,11 +143,12 @@ export class PeerPolicy {
     const { now, limits } = this.#state
     const silentUs = now - request.lastByteAt
     if (request.peer === null) return silentUs > limits.originStallMs * 1000
-    if (!request.peer.proven && this.#state.readsOrigin) return silentUs > limits.firstByteMs * 1000
+    const { lastByteAt, lastWordAt, proven } = request.peer
+    if (!proven && this.#state.readsOrigin) return silentUs > limits.firstByteMs * 1000
     if (silentUs <= limits.stallMs * 1000) return false
-    // A peer that sends us other chunks has this one in its queue.
+    // A peer that sends us other chunks, or goes on itself, has this one in its queue.
     if (silentUs > limits.stallMs * limits.queueWaitFactor * 1000) return true
-    return now - request.peer.lastByteAt > limits.stallMs * 1000
+    return now - Math.max(lastByteAt, lastWordAt) > limits.stallMs * 1000
   }
 
   #crawls(request: Request, peer: Peer): boolean {

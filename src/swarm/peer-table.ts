@@ -26,6 +26,8 @@ export interface Peer {
   open: number
   openBytes: number
   lastByteAt: number
+  /** When it last told us of a chunk that it got. */
+  lastWordAt: number
   busyUntil: number
   busyMs: number
   suspendedUntil: number
@@ -104,6 +106,7 @@ export class PeerTable {
       open: 0,
       openBytes: 0,
       lastByteAt: now,
+      lastWordAt: 0,
       busyUntil: 0,
       busyMs: 0,
       suspendedUntil: 0,

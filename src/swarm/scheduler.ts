@@ -4,10 +4,10 @@
 
 import type { Bitfield } from '../base/bitfield.ts'
 import { invariant, unreachable } from '../base/errors.ts'
-import { type ChunkIndex, chunkIndex, type Micros, micros, type PeerId } from '../base/ids.ts'
-import { hashText, mix32 } from '../base/prng.ts'
+import { type ChunkIndex, chunkIndex, type Micros, micros } from '../base/ids.ts'
 import { ClaimPolicy } from './claim-policy.ts'
 import type { Action, Event, FailReason, PeerProgress, SwarmStatus } from './events.ts'
+import { greet } from './greeting.ts'
 import { InjectionPolicy } from './injection-policy.ts'
 import { OriginPolicyDecider } from './origin-policy.ts'
 import { PeerPolicy } from './peer-policy.ts'
@@ -17,9 +17,6 @@ import { type SchedulerInit, SwarmState } from './swarm-state.ts'
 import { UploadPolicy } from './upload-policy.ts'
 
 type EventOf<Type extends Event['type']> = Extract<Event, { readonly type: Type }>
-
-/** One neighbour in so many tells a newcomer what it heard of others. */
-const BRIEFING_PART = 8
 
 export class Scheduler {
   readonly #state: SwarmState
@@ -174,7 +171,7 @@ export class Scheduler {
       if (peer.readsOrigin) state.originShare.add(peer.id)
     }
     state.countStrangers()
-    this.#greet(peer)
+    greet(state, peer, this.#progress())
     this.#injection.peerUp(peer)
     for (const request of [...state.requests.all()])
       if (peer.have.has(request.chunk)) this.#state.leaveOrigin(request.chunk)
@@ -185,29 +182,11 @@ export class Scheduler {
     if (ask !== undefined) this.#injection.served(ask.peer, ask.chunk, event.outcome === 'sent')
   }
 
-  /** Tells a new neighbour what our bitfield may not say yet. */
-  #greet(peer: Peer): void {
-    const { actions, leases, limits, outbox, originRate, peers, now } = this.#state
-    const to = [peer.id]
-    const chunks = outbox.recentHaves(now)
-    if (chunks.length > 0) actions.push({ type: 'tellHave', chunks, to })
-    const claims = [...leases.current(originRate.rate(now))]
-    if (peer.have.count === 0 && peers.count >= limits.neighboursWanted && this.#isBriefedByUs(peer.id))
-      claims.push(...leases.heard(limits.briefingClaimsMax, now))
-    for (let start = 0; start < claims.length; start += limits.claimBatchMax)
-      actions.push({ type: 'tellClaims', claims: claims.slice(start, start + limits.claimBatchMax), to })
-    if (this.#progress() !== 'partial') actions.push({ type: 'tellStatus', progress: this.#progress(), to })
-  }
-
-  /** A few of a newcomer's neighbours tell it what others said before; which ones, chance decides without a word. */
-  #isBriefedByUs(newcomer: PeerId): boolean {
-    return mix32(hashText(this.#state.self), hashText(newcomer)) % BRIEFING_PART === 0
-  }
-
   #peerHas(event: EventOf<'peerHas'>): void {
     const state = this.#state
     const peer = state.peers.find(event.peer)
     if (peer === undefined) return
+    peer.lastWordAt = state.now
     for (const chunk of event.chunks) {
       if (state.isChunk(chunk)) state.peerHolds(peer, chunk)
       else state.strikeForLying(peer)

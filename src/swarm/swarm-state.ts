@@ -38,6 +38,9 @@ export interface SchedulerInit {
   readonly site?: string
 }
 
+/** An uplink that carries less than this part of what the origin gives clogs. */
+const CLOGGED_FACTOR = 4
+
 export class SwarmState {
   readonly self: PeerId
   readonly limits: Limits
@@ -71,9 +74,7 @@ export class SwarmState {
   originBackoffMs = 0
   /** Bytes that we know to have left the origin, for the whole swarm. */
   originBytes = 0
-  /** Chunk bytes that peers got from us. */
-  sentBytes = 0
-  /** The most that we sent within a window, bytes per ms: as much as others send, as far as we know. 0: not known. */
+  /** The most that we sent for a while, bytes per ms: as much as others send, as far as we know. 0: not known. */
   uplinkRate = 0
   bytesHeld = 0
   /** When the last chunk came that we did not hold. */
@@ -137,6 +138,11 @@ export class SwarmState {
 
   get readsOrigin(): boolean {
     return this.originReadable && this.origin.mode !== 'never'
+  }
+
+  /** Whether our uplink carries so much less than the origin gives us that others had better read it. False: not known. */
+  get uplinkClogs(): boolean {
+    return this.uplinkRate > 0 && this.uplinkRate * CLOGGED_FACTOR < this.originRate.rate(this.now)
   }
 
   isFar(site: string): boolean {

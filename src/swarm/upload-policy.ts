@@ -12,8 +12,15 @@ const LATE_PART = 256
 /** That part is at least so many chunks: differences of one or two mean nothing. */
 const LATE_CHUNKS_MIN = 2
 
+/** Over how many uploads our uplink is measured. */
+const MEASURED_UPLOADS = 8
+
 export class UploadPolicy {
   readonly #state: SwarmState
+  readonly #startedAt = new Map<AskId, number>()
+  /** Bytes per ms. */
+  #rate = 0
+  #measured = 0
 
   constructor(state: SwarmState) {
     this.#state = state
@@ -39,9 +46,21 @@ export class UploadPolicy {
     const ask = this.#state.uploads.finish(id)
     const peer = ask === undefined ? undefined : this.#state.peers.find(ask.peer)
     if (peer !== undefined && outcome === 'sent') peer.refusals = 0
-    if (ask !== undefined && outcome === 'sent') this.#state.sentBytes += this.#state.bytesOf(ask.chunk)
+    this.#measure(id, ask, outcome)
     this.#serve()
     return ask
+  }
+
+  /** All uploads together are about as fast as this one times their number; the mean of the last few counts. */
+  #measure(id: AskId, ask: Ask | undefined, outcome: 'sent' | 'failed'): void {
+    const state = this.#state
+    const startedAt = this.#startedAt.get(id)
+    this.#startedAt.delete(id)
+    if (ask === undefined || startedAt === undefined || outcome !== 'sent') return
+    const ms = Math.max(1, Math.floor((state.now - startedAt) / 1000))
+    const sample = Math.floor((state.bytesOf(ask.chunk) * (state.uploads.serving + 1)) / ms)
+    this.#rate += Math.floor((sample - this.#rate) / MEASURED_UPLOADS)
+    if (++this.#measured >= MEASURED_UPLOADS) state.uplinkRate = Math.max(state.uplinkRate, this.#rate)
   }
 
   /** Refuses every waiting ask that `match` chooses. */
@@ -70,14 +89,15 @@ export class UploadPolicy {
     for (;;) {
       const ask = uploads.startNext(slots, lateness, isLone)
       if (ask === undefined) return
+      this.#startedAt.set(ask.id, this.#state.now)
       actions.push({ type: 'serveChunk', ask: ask.id, chunk: ask.chunk, peer: ask.peer })
     }
   }
 
-  /** As many as the uplink ends soon: with more, each would take the longer. */
+  /** Over an uplink that clogs, as many as end soon: what only we have must not wait for the rest. */
   #slots(): number {
     const { limits, uplinkRate, chunkBytesMean } = this.#state
-    if (uplinkRate === 0) return limits.uploadSlots
+    if (!this.#state.uplinkClogs) return limits.uploadSlots
     const count = Math.floor((uplinkRate * limits.uploadMs) / chunkBytesMean)
     return Math.min(limits.uploadSlots, Math.max(limits.uploadSlotsMin, count))
   }
