@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { type BoundInput, fluidBound, fluidBoundMs, type NodeRates } from '../../src/swarm/bound.ts'
+import { type BoundInput, fluidBound, fluidBoundMs, type NodeRates, nodeBoundMs } from '../../src/swarm/bound.ts'
 
 /** The bound by trying every cut: every set of receivers, and for each receiver every way to cut the others off. */
 function byAllSubsets(input: BoundInput): number {
@@ -86,5 +86,42 @@ describe('the fluid bound', () => {
 
   it('is endless where no source has the bytes', () => {
     assert.equal(fluidBoundMs(1000, { nodes: equal(2, { down: 70, up: 60, origin: 0 }) }), Number.POSITIVE_INFINITY)
+  })
+
+  it('starts for each node when it joins, and for all with what was put in by then', () => {
+    const late = [...equal(3, { down: 10, up: 100, origin: 10 }), { down: 10, up: 100, origin: 10, joinAtMs: 50 }]
+    close(fluidBoundMs(1000, { nodes: late }), 150)
+    // The first is alone with the origin for 100 ms: 400 bytes. Then 2 * 1000 - 400 come at 2 * (4 + 3) a ms.
+    const slow = [
+      { down: 1e9, up: 3, origin: 4 },
+      { down: 1e9, up: 3, origin: 4, joinAtMs: 100 },
+    ]
+    close(fluidBoundMs(1000, { nodes: slow }), 100 + 1600 / 14)
+  })
+
+  it('counts what the origin gave before it changed', () => {
+    const nodes = equal(1, { down: 100, up: 1, origin: 10 })
+    close(fluidBoundMs(1000, { nodes, originChanges: [{ atMs: 50, rate: 5 }] }), 150)
+    assert.equal(fluidBoundMs(1000, { nodes, originChanges: [{ atMs: 50, rate: 0 }] }), Number.POSITIVE_INFINITY)
+  })
+
+  it('is twice the link between two sites when one copy may be read', () => {
+    const nodes = ['a', 'a', 'b', 'b'].map((site) => ({ down: 1000, up: 1000, origin: 100, site }))
+    const siteInbound = new Map([
+      ['a', 20],
+      ['b', 20],
+    ])
+    close(fluidBound({ nodes, siteInbound, copiesMax: 1 }).rate, 40)
+    assert.equal(fluidBound({ nodes, siteInbound, copiesMax: 1 }).limitedBy, 'sites')
+    close(fluidBound({ nodes, siteInbound }).rate, 220)
+  })
+
+  it('takes the downlink of one node in the place of the slowest', () => {
+    const nodes = [
+      { down: 10, up: 60, origin: 10 },
+      { down: 50, up: 60, origin: 10 },
+    ]
+    close(nodeBoundMs(1000, { nodes }, 0), 100)
+    close(nodeBoundMs(1000, { nodes }, 1), 50)
   })
 })
