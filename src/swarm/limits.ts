@@ -32,7 +32,7 @@ const RANGES = {
   /** Requests to peers while the origin could fill half of our downlink and has chunks that nobody took. */
   requestsBesideOrigin: { value: 2, min: 1, max: 256 },
   /** Requests to peers of other sites, beside all others. */
-  requestsFarMax: { value: 8, min: 1, max: 256 },
+  requestsFarMax: { value: 16, min: 1, max: 256 },
   /** With nothing new for this long, chunks of other sites are asked for whoever was to bring them. */
   bringerPatienceMs: { value: 3_000, min: 100, max: 600_000 },
   /** While the origin's rate is not known. */

@@ -22,16 +22,17 @@ export class PeerPolicy {
 
   /** Opens requests, one per neighbour and round, those with fewest open first. */
   fill(): void {
-    const { limits, peers, requests, touched } = this.#state
+    const { requests, touched } = this.#state
     const openMax = this.#openMax()
-    const isFarFull = peers.farCount === 0 || requests.farCount >= limits.requestsFarMax
+    const farMax = this.#farMax()
+    const isFarFull = requests.farCount >= farMax
     if (requests.nearCount >= openMax && isFarFull) return
     this.#lacksRoom = false
     let askable = this.#askable()
     for (let depth = 1; askable.length > 0; depth++) {
       const next: Peer[] = []
       for (const peer of askable) {
-        if (peer.isFar ? requests.farCount >= limits.requestsFarMax : requests.nearCount >= openMax) continue
+        if (peer.isFar ? requests.farCount >= farMax : requests.nearCount >= openMax) continue
         if (peer.open >= depth || this.#ask(peer)) next.push(peer)
         else if (this.#lacksRoom) return
         else touched.delete(peer)
@@ -57,6 +58,14 @@ export class PeerPolicy {
       return Math.max(limits.requestsBesideOrigin, peers.count >>> 1)
     const count = Math.floor((peersRate.rate(now) * limits.totalQueueMs) / chunkBytesMean) + limits.requestsTotalMin
     return Math.min(limits.requestsOpenMax, count)
+  }
+
+  /** The link to other sites is shared: a long queue there would look like peers that stall. */
+  #farMax(): number {
+    const { limits, peers, chunkBytesMean, now } = this.#state
+    if (peers.farCount === 0) return 0
+    const count = Math.floor((peers.farRate(now) * limits.peerQueueMs) / chunkBytesMean)
+    return Math.min(limits.requestsFarMax, limits.requestsPerPeerMin + count)
   }
 
   /** Neighbours that may have something for us and may be asked, beginning with a random one. */
@@ -143,8 +152,8 @@ export class PeerPolicy {
     const { now, limits } = this.#state
     const silentUs = now - request.lastByteAt
     if (request.peer === null) return silentUs > limits.originStallMs * 1000
-    const { lastByteAt, lastWordAt, proven } = request.peer
-    if (!proven && this.#state.readsOrigin) return silentUs > limits.firstByteMs * 1000
+    const { lastByteAt, lastWordAt, proven, isFar } = request.peer
+    if (!proven && !isFar && this.#state.readsOrigin) return silentUs > limits.firstByteMs * 1000
     if (silentUs <= limits.stallMs * 1000) return false
     // A peer that sends us other chunks, or goes on itself, has this one in its queue.
     if (silentUs > limits.stallMs * limits.queueWaitFactor * 1000) return true

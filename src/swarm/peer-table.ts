@@ -64,6 +64,13 @@ export class PeerTable {
     return this.#farCount
   }
 
+  /** What they deliver together, bytes per ms. */
+  farRate(now: number): number {
+    let rate = 0
+    for (const peer of this.#peers.values()) if (peer.isFar) rate += peer.rate.rate(now)
+    return rate
+  }
+
   find(id: PeerId): Peer | undefined {
     return this.#peers.get(id)
   }
