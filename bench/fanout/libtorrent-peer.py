@@ -18,9 +18,9 @@ session = libtorrent.session({
     'allow_multiple_connections_per_ip': True,
     # No encryption: it costs CPU and nobody asked for it.
     'out_enc_policy': 2, 'in_enc_policy': 2,
-    'urlseed_max_request_bytes': int(os.environ.get('URLSEED_REQUEST', 16 << 20)),
-    'urlseed_pipeline_size': int(os.environ.get('URLSEED_PIPELINE', 5)),
-    'max_web_seed_connections': int(os.environ.get('URLSEED_CONNECTIONS', 3)),
+    'urlseed_max_request_bytes': 1 << 20,
+    'urlseed_pipeline_size': 5,
+    'max_web_seed_connections': 3,
     'request_queue_time': 3, 'max_out_request_queue': 1500, 'connection_speed': 200, 'min_reconnect_time': 1,
     'send_buffer_watermark': 4 << 20, 'unchoke_slots_limit': -1, 'tick_interval': 100,
     'alert_mask': libtorrent.alert.category_t.error_notification,

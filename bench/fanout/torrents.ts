@@ -2,7 +2,6 @@
 // look worse than they are (encryption, slow trackers, few connections, small requests).
 
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { Contender, OriginService, Transfer } from './contender.ts'
@@ -31,14 +30,15 @@ abstract class Torrent implements Contender {
   protected abstract startPeer(host: number): HostProcess
   /** The line that a client prints when it has the whole file. */
   protected abstract readonly complete: RegExp
+  /** The size that is best for this client, as a power of two. */
+  protected abstract readonly pieceBits: number
 
   protected get torrent(): string {
-    return `${this.bed.folder}/data.torrent`
+    return `${this.bed.folder}/${this.name}.torrent`
   }
 
   async prepare(): Promise<void> {
-    if (existsSync(this.torrent)) return
-    const pieces = ['-l', `${Math.log2(this.bed.plan.chunkBytes)}`]
+    const pieces = ['-l', `${this.pieceBits}`]
     const sources = ['-w', fileUrl(this.bed), '-a', `http://${this.bed.address(ORIGIN)}:${TRACKER_PORT}/announce`]
     execFileSync('mktorrent', [...pieces, ...sources, '-o', this.torrent, this.bed.sourceFile], { stdio: 'ignore' })
   }
@@ -61,6 +61,7 @@ abstract class Torrent implements Contender {
 
 export class Libtorrent extends Torrent {
   readonly name = 'libtorrent'
+  protected readonly pieceBits = 20
   protected readonly complete = /^complete$/
 
   unavailable(): string | undefined {
@@ -79,6 +80,7 @@ export class Libtorrent extends Torrent {
 
 export class Aria2Torrent extends Torrent {
   readonly name = 'aria2-torrent'
+  protected readonly pieceBits = 18
   protected readonly complete = /^complete$/
 
   unavailable(): string | undefined {
