@@ -1,15 +1,14 @@
 // One run of one contender: time, bytes out of the origin, CPU time, and whether every host has the right bytes.
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { loadavg } from 'node:os'
+import { availableParallelism, loadavg } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import { describeTree } from '../../test/support/trees.ts'
 import type { Contender, Transfer } from './contender.ts'
+import { cpuSecondsOf, cpuSecondsOfChildren, cpuSecondsOfMachine, untilQuiet } from './cpu-time.ts'
 import type { LinkSampler } from './link-sampler.ts'
 import { ORIGIN, type TestBed } from './test-bed.ts'
 
-const TICKS_PER_SECOND = 100
 const GB = 1e9
 const DEADLINE_FACTOR = 3
 const DEADLINE_MIN_SECONDS = 60
@@ -29,6 +28,8 @@ export interface RunResult {
   /** User and system time of all processes on the hosts, for each GB that arrived on a host. */
   readonly hostCpuSecondsPerGB: number
   readonly originCpuSecondsPerGB: number
+  /** Share of all processors that neither the hosts nor the origin used: other work, this program, interrupts. */
+  readonly otherCpuShare: number
   readonly loadBefore: number
   readonly details: Readonly<Record<string, unknown>>
 }
@@ -41,12 +42,14 @@ export async function measure(
 ): Promise<RunResult> {
   await bed.emptyTargets()
   const label = `${contender.name}-${round}`
+  if (bed.plan.waitQuietMs > 0) await untilQuiet(bed.plan.waitQuietMs)
   const loadBefore = loadavg()[0] ?? 0
   const service = await contender.serve()
   try {
     const sentBefore = await originBytes(bed)
     const originCpuBefore = cpuSecondsOf(service.pids)
     const hostCpuBefore = cpuSecondsOfChildren()
+    const machineCpuBefore = cpuSecondsOfMachine()
     sampler?.start(label)
     const startedAtMs = Date.now()
     const transfer = await contender.start(label)
@@ -54,6 +57,8 @@ export async function measure(
     sampler?.stop()
     const hostCpu = cpuSecondsOfChildren() - hostCpuBefore
     const originCpu = cpuSecondsOf(service.pids) - originCpuBefore
+    const otherCpu = cpuSecondsOfMachine() - machineCpuBefore - hostCpu - originCpu
+    const wholeSeconds = (Date.now() - startedAtMs) / 1000
     const sent = await originBytes(bed)
     await checkTrees(bed, contender)
     const { bytes, boundSeconds } = bed.plan
@@ -69,6 +74,7 @@ export async function measure(
       originCopiesOnWire: (sent.onWire - sentBefore.onWire) / bytes,
       hostCpuSecondsPerGB: hostCpu / delivered,
       originCpuSecondsPerGB: originCpu / delivered,
+      otherCpuShare: Math.max(0, otherCpu / wholeSeconds / availableParallelism()),
       loadBefore,
       details,
     }
@@ -108,31 +114,6 @@ function deadlineMs(bed: TestBed, contender: Contender): number {
 async function originBytes(bed: TestBed): Promise<{ byInterface: number; onWire: number }> {
   const { network } = bed
   return { byInterface: await network.interfaceSentBytes(ORIGIN), onWire: await network.sentBytes(ORIGIN) }
-}
-
-/** CPU time of this process's children that have ended, and of their own: the kernel's sum over wait4. */
-function cpuSecondsOfChildren(): number {
-  const [, , children] = cpuTicks('self')
-  return children / TICKS_PER_SECOND
-}
-
-/** CPU time of running processes and of their children that have ended. */
-function cpuSecondsOf(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => {
-    const [user, system, children] = cpuTicks(pid)
-    return sum + (user + system + children) / TICKS_PER_SECOND
-  }, 0)
-}
-
-function cpuTicks(pid: number | 'self'): [user: number, system: number, children: number] {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // The name, in parentheses, may hold spaces; utime is the twelfth field after it.
-  const fields = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .map(Number)
-  const [user = 0, system = 0, childrenUser = 0, childrenSystem = 0] = fields.slice(11, 15)
-  return [user, system, childrenUser + childrenSystem]
 }
 
 let sourceTree: Promise<Record<string, string>> | undefined

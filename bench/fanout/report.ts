@@ -24,6 +24,7 @@ const COLUMNS = [
   ['originCopiesOnWire', 'the same with all headers', 3],
   ['hostCpuSecondsPerGB', 'CPU-s per GB, hosts', 2],
   ['originCpuSecondsPerGB', 'CPU-s per GB, origin', 2],
+  ['otherCpuShare', 'CPU share of others', 2],
 ] as const
 
 export class Report {
@@ -69,7 +70,7 @@ export class Report {
   end(): void {
     const rows = this.#rows()
     if (this.#plan.json) {
-      const { json: _json, only: _only, traceFolder: _traceFolder, ...plan } = this.#plan
+      const { json: _json, only: _only, traceFolder: _traceFolder, waitQuietMs: _waitQuietMs, ...plan } = this.#plan
       print({
         type: 'summary',
         contenders: rows,
@@ -104,6 +105,7 @@ export class Report {
         originCopiesOnWire: of('originCopiesOnWire'),
         hostCpuSecondsPerGB: of('hostCpuSecondsPerGB'),
         originCpuSecondsPerGB: of('originCpuSecondsPerGB'),
+        otherCpuShare: of('otherCpuShare'),
       }
     })
     return rows.sort((left, right) => left.seconds.median - right.seconds.median)
