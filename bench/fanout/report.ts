@@ -69,12 +69,15 @@ export class Report {
 
   end(): void {
     const rows = this.#rows()
+    const medianOf = (name: string) => rows.find((row) => row.name === name)?.seconds.median ?? Number.NaN
+    const timesAsFastAsAlone = medianOf('swarm-alone') / medianOf('swarm')
     if (this.#plan.json) {
       const { json: _json, only: _only, traceFolder: _traceFolder, waitQuietMs: _waitQuietMs, ...plan } = this.#plan
       print({
         type: 'summary',
         contenders: rows,
         failures: this.#failures,
+        ...(Number.isNaN(timesAsFastAsAlone) ? {} : { timesAsFastAsAlone }),
         ...plan,
         machine: machine(),
         loadAfter: loadavg()[0],
@@ -86,6 +89,9 @@ export class Report {
     for (const row of rows) {
       const cells = COLUMNS.map(([field, , digits]) => cell(row[field], digits))
       console.log(`| ${row.name} | ${cells.join(' | ')} |`)
+    }
+    if (!Number.isNaN(timesAsFastAsAlone)) {
+      console.log(`\nTogether ${timesAsFastAsAlone.toFixed(2)} times as fast as each alone.`)
     }
     console.log(`\n${parameters(this.#plan)}; ${machine()}; load after ${loadavg()[0]?.toFixed(1)}; commit ${commit()}`)
   }

@@ -104,6 +104,8 @@ export class SwarmJoins implements Contender {
     if (this.#isAlone && sum('peers') > 0) throw new Error('a host that should be alone found a peer')
     const first = Math.min(...reports.map((report) => number(report, 'firstRequestAtMs')))
     const wasted = sum('bytes.wasted')
-    return { startSeconds: (first - startedAtMs) / 1000, fromStore: sum('bytes.fromStore'), wasted }
+    // From the start of the processes to the first request for a chunk by any of them.
+    const startSeconds = (first - startedAtMs) / 1000
+    return { startSeconds, fromStore: sum('bytes.fromStore'), fromPeers: sum('bytes.fromPeers'), wasted }
   }
 }
