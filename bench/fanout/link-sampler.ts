@@ -1,7 +1,9 @@
-// What every link carried over time: the counters of the switch's interfaces, read twice a second and written as JSON lines.
-// For finding out which link was idle, and when.
+// What every link carried over time, and how busy the processors were: the counters of the switch's interfaces, read twice a
+// second and written as JSON lines. For finding out which link was idle, when, and whether for want of CPU time.
 
 import { createWriteStream, mkdirSync, readFileSync, type WriteStream } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { cpuSecondsOfMachine } from './cpu-time.ts'
 import { HostProcess } from './host-process.ts'
 import type { TestBed } from './test-bed.ts'
 
@@ -23,13 +25,14 @@ export class LinkSampler {
     this.#holder = new HostProcess(bed.network.switchNamespace, ['sleep', `${HOLDER_SECONDS}`], bed.folder)
   }
 
-  /** Lines: seconds since now, then bytes per second up and down of every host; host 1 is the origin. */
+  /** Lines: seconds since now, the busy share of all processors, then bytes per second up and down of every host; host 1 is the origin. */
   start(label: string): void {
     const out = createWriteStream(`${this.#folder}/${label}-links.jsonl`)
     this.#out = out
     const startedAt = performance.now()
     let lastAt = startedAt
     let last = this.#read()
+    let lastCpu = cpuSecondsOfMachine()
     this.#timer = setInterval(() => {
       const now = performance.now()
       const counters = this.#read()
@@ -38,8 +41,12 @@ export class LinkSampler {
         host,
         { up: rate(up, last[host]?.up), down: rate(down, last[host]?.down) },
       ])
-      out.write(`${JSON.stringify({ seconds: (now - startedAt) / 1000, ...Object.fromEntries(hosts) })}\n`)
+      const cpu = cpuSecondsOfMachine()
+      const cpuBusy = (cpu - lastCpu) / ((now - lastAt) / 1000) / availableParallelism()
+      const seconds = (now - startedAt) / 1000
+      out.write(`${JSON.stringify({ seconds, cpuBusy, ...Object.fromEntries(hosts) })}\n`)
       last = counters
+      lastCpu = cpu
       lastAt = now
     }, SAMPLE_MS)
   }
