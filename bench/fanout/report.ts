@@ -29,6 +29,8 @@ const COLUMNS = [
 
 export class Report {
   readonly #plan: Plan
+  /** Of the code that was loaded; the working tree may change during a long run. */
+  readonly #commit = commit()
   readonly #results: RunResult[] = []
   readonly #failures: { readonly name: string; readonly round: number; readonly message: string }[] = []
 
@@ -81,7 +83,7 @@ export class Report {
         ...plan,
         machine: machine(),
         loadAfter: loadavg()[0],
-        commit: commit(),
+        commit: this.#commit,
       })
       return
     }
@@ -93,7 +95,9 @@ export class Report {
     if (!Number.isNaN(timesAsFastAsAlone)) {
       console.log(`\nTogether ${timesAsFastAsAlone.toFixed(2)} times as fast as each alone.`)
     }
-    console.log(`\n${parameters(this.#plan)}; ${machine()}; load after ${loadavg()[0]?.toFixed(1)}; commit ${commit()}`)
+    console.log(
+      `\n${parameters(this.#plan)}; ${machine()}; load after ${loadavg()[0]?.toFixed(1)}; commit ${this.#commit}`,
+    )
   }
 
   /** The fastest first. */
