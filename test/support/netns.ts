@@ -43,10 +43,15 @@ export class Network {
     return `10.77.0.${host}`
   }
 
+  /** Where the other ends of the hosts' links are, as interfaces e1, e2 and so on. */
+  get switchNamespace(): string {
+    return `${this.#name}-sw`
+  }
+
   /** What a host may send and receive, bytes per second with the headers of every packet. */
-  async limitHost(host: number, bytesPerSec: number): Promise<void> {
-    await this.#run('limit', `${host}`, 'up', bits(bytesPerSec))
-    await this.#run('limit', `${host}`, 'down', bits(bytesPerSec))
+  async limitHost(host: number, upBytesPerSec: number, downBytesPerSec = upBytesPerSec): Promise<void> {
+    await this.#run('limit', `${host}`, 'up', bits(upBytesPerSec))
+    await this.#run('limit', `${host}`, 'down', bits(downBytesPerSec))
   }
 
   /** What one host may send to one other. */
@@ -72,6 +77,14 @@ export class Network {
       throw new Error(`tc shows no counter: ${stdout}`)
     }
     return root.bytes
+  }
+
+  /** Bytes that have left the host by its interface's own counter, to which a burst is one packet with one header. */
+  async interfaceSentBytes(host: number): Promise<number> {
+    const { stdout } = await runFile('ip', ['-n', this.namespace(host), '-s', '-j', 'link', 'show', 'dev', 'eth0'])
+    const bytes: unknown = JSON.parse(stdout)?.[0]?.stats64?.tx?.bytes
+    if (typeof bytes !== 'number') throw new Error(`ip shows no counter: ${stdout}`)
+    return bytes
   }
 
   /** Attempts to connect that `refuseInbound` has dropped. */

@@ -83,13 +83,16 @@ export class Rgw {
     return keys
   }
 
+  pids(): number[] {
+    return readdirSync(this.#directory)
+      .filter((name) => name.endsWith('.pid'))
+      .map((name) => Number(readFileSync(join(this.#directory, name), 'utf8')))
+  }
+
   /** Ends the server's processes, found by their pid files, and removes what it wrote. Safe to call twice. */
   stop(): void {
     if (!existsSync(this.#directory)) return
-    const pids = readdirSync(this.#directory)
-      .filter((name) => name.endsWith('.pid'))
-      .map((name) => Number(readFileSync(join(this.#directory, name), 'utf8')))
-    for (const pid of pids) {
+    for (const pid of this.pids()) {
       try {
         process.kill(pid, 'SIGKILL')
       } catch {

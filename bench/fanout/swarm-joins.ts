@@ -1,0 +1,111 @@
+// The program under test: one push to a real S3 server on the origin, then a join on every host.
+// Alone is the same program with the same flags; its keys may only read the bucket, so that no host is listed there and
+// none finds a peer.
+
+import { mkdirSync } from 'node:fs'
+import { Command, number, succeed } from '../../test/support/cli.ts'
+import { type Rgw, type RgwKeys, rgwUnavailable, startRgw } from '../../test/support/rgw.ts'
+import type { Contender, OriginService, Transfer } from './contender.ts'
+import { ORIGIN, type TestBed } from './test-bed.ts'
+
+const SNAPSHOT = 'bench/fanout'
+/** The encoded snapshot may differ from the file that the rivals get by this share. */
+const ENCODING_OVERHEAD_MAX = 0.001
+
+/** The bucket with the snapshot; made by the first who needs it. */
+export class Bucket {
+  readonly rgw: Rgw
+  readonly url: string
+  readonly reader: RgwKeys
+
+  private constructor(rgw: Rgw, url: string, reader: RgwKeys) {
+    this.rgw = rgw
+    this.url = url
+    this.reader = reader
+  }
+
+  static async create(bed: TestBed): Promise<Bucket> {
+    const namespace = bed.network.namespace(ORIGIN)
+    const rgw = await startRgw({ ip: bed.address(ORIGIN), namespace })
+    const url = `s3://${await rgw.createBucket('bench')}`
+    const encoding = ['--codec', 'raw', '--chunk-size', `${bed.plan.chunkBytes}`]
+    const pushed = await succeed(['push', bed.source, SNAPSHOT, '--store', url, ...encoding], {
+      namespace,
+      env: rgw.env(),
+    })
+    const overhead = number(pushed, 'bytes.encoded') / bed.plan.bytes - 1
+    if (Math.abs(overhead) > ENCODING_OVERHEAD_MAX) throw new Error(`swarm moves ${overhead} more than the rivals`)
+    return new Bucket(rgw, url, await rgw.createReader())
+  }
+}
+
+export class SwarmJoins implements Contender {
+  readonly name: string
+  readonly receivers: readonly number[]
+  readonly keepsTimes = true
+  readonly #bed: TestBed
+  readonly #bucket: () => Promise<Bucket>
+  readonly #isAlone: boolean
+
+  constructor(bed: TestBed, bucket: () => Promise<Bucket>, isAlone: boolean) {
+    this.name = isAlone ? 'swarm-alone' : 'swarm'
+    this.receivers = bed.hosts
+    this.#bed = bed
+    this.#bucket = bucket
+    this.#isAlone = isAlone
+  }
+
+  unavailable(): string | undefined {
+    return rgwUnavailable()
+  }
+
+  async prepare(): Promise<void> {
+    await this.#bucket()
+  }
+
+  async serve(): Promise<OriginService> {
+    const { rgw } = await this.#bucket()
+    // It serves for the whole benchmark and ends with it.
+    return { pids: rgw.pids(), stop: async () => undefined }
+  }
+
+  async start(label: string): Promise<Transfer> {
+    const bucket = await this.#bucket()
+    const env = bucket.rgw.env(this.#isAlone ? bucket.reader : bucket.rgw.owner)
+    const { policy, originCopies } = this.#bed.plan
+    const flags = ['--store', bucket.url, '--origin', policy, '--origin-copies', `${originCopies}`]
+    const joins = this.receivers.map((host) => {
+      const args = ['join', SNAPSHOT, this.#bed.target(host), ...flags, ...this.#trace(label, host)]
+      return new Command(args, { namespace: this.#bed.network.namespace(host), env })
+    })
+    const startedAtMs = Date.now()
+    const finished = Promise.all(joins.map((join) => join.line('ready').then(() => Date.now())))
+    return { finished, end: () => this.#end(joins, finished, startedAtMs) }
+  }
+
+  #trace(label: string, host: number): string[] {
+    const folder = this.#bed.plan.traceFolder
+    if (folder === undefined) return []
+    mkdirSync(folder, { recursive: true })
+    return ['--trace', `${folder}/${label}-host-${host}.jsonl`]
+  }
+
+  /** A join ends by itself when all others are complete. */
+  async #end(joins: readonly Command[], finished: Promise<unknown>, startedAtMs: number) {
+    await finished.catch(() => {
+      for (const join of joins) join.kill('SIGTERM')
+    })
+    const ends = await Promise.all(joins.map((join) => join.ended))
+    for (const { code, last, stderr } of ends) {
+      if (code !== 0) throw new Error(`a join ended with ${code}: ${JSON.stringify(last)} ${stderr}`)
+    }
+    const reports = ends.map(({ last }) => last)
+    const sum = (field: string): number => reports.reduce((total, report) => total + number(report, field), 0)
+    if (this.#isAlone && sum('peers') > 0) throw new Error('a host that should be alone found a peer')
+    const first = Math.min(...reports.map((report) => number(report, 'firstRequestAtMs')))
+    const wasted = sum('bytes.wasted')
+    // From the start of the processes to the first request for a chunk by any of them.
+    const startSeconds = (first - startedAtMs) / 1000
+    return { startSeconds, fromStore: sum('bytes.fromStore'), fromPeers: sum('bytes.fromPeers'), wasted }
+  }
+}
