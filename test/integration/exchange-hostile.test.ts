@@ -29,7 +29,7 @@ describe('exchange with a hostile peer', () => {
     raw.control.send(Uint8Array.of(0x9a, 0x06, 0x02, 0x08, 0x01))
     raw.control.send(Uint8Array.of(0x4a, 0x05, 0x08, 0x02, 0x98, 0x06, 0x01))
     const { message } = await node.until('message')
-    assert.deepEqual(message, { type: 'status', progress: 'done', readsOrigin: false, holdsAll: true, site: '' })
+    assert.deepEqual(message, { type: 'status', progress: 'done', readsOrigin: false, holdsAll: false, site: '' })
     assert.deepEqual(node.exchange.peers(), [raw.peer])
   })
 
