@@ -5,6 +5,7 @@ import type { AskId, ChunkIndex, PeerId } from '../base/ids.ts'
 import type { RefuseReason } from './events.ts'
 import type { Peer } from './peer-table.ts'
 import type { SwarmState } from './swarm-state.ts'
+import { UplinkMeter } from './uplink-meter.ts'
 import type { Ask } from './upload-slots.ts'
 
 /** A peer is later by one for each such part of all chunks that it has less than our neighbours on the mean; see startNext. */
@@ -12,15 +13,10 @@ const LATE_PART = 256
 /** That part is at least so many chunks: differences of one or two mean nothing. */
 const LATE_CHUNKS_MIN = 2
 
-/** Over how many uploads our uplink is measured. */
-const MEASURED_UPLOADS = 8
-
 export class UploadPolicy {
   readonly #state: SwarmState
   readonly #startedAt = new Map<AskId, number>()
-  /** Bytes per ms. */
-  #rate = 0
-  #measured = 0
+  readonly #uplink = new UplinkMeter()
 
   constructor(state: SwarmState) {
     this.#state = state
@@ -51,16 +47,13 @@ export class UploadPolicy {
     return ask
   }
 
-  /** All uploads together are about as fast as this one times their number; the mean of the last few counts. */
   #measure(id: AskId, ask: Ask | undefined, outcome: 'sent' | 'failed'): void {
-    const state = this.#state
     const startedAt = this.#startedAt.get(id)
     this.#startedAt.delete(id)
     if (ask === undefined || startedAt === undefined || outcome !== 'sent') return
-    const ms = Math.max(1, Math.floor((state.now - startedAt) / 1000))
-    const sample = Math.floor((state.bytesOf(ask.chunk) * (state.uploads.serving + 1)) / ms)
-    this.#rate += Math.floor((sample - this.#rate) / MEASURED_UPLOADS)
-    if (++this.#measured >= MEASURED_UPLOADS) state.uplinkRate = Math.max(state.uplinkRate, this.#rate)
+    const { uploads, now } = this.#state
+    this.#uplink.sent(this.#state.bytesOf(ask.chunk), startedAt, now, uploads.serving + 1)
+    this.#state.uplinkRate = this.#uplink.rate
   }
 
   /** Refuses every waiting ask that `match` chooses. */

@@ -11,6 +11,7 @@ import { PeerTable } from '../../src/swarm/peer-table.ts'
 import { RateMeter } from '../../src/swarm/rate-meter.ts'
 import { RequestTable } from '../../src/swarm/request-table.ts'
 import { SequenceWindow } from '../../src/swarm/sequence-window.ts'
+import { UplinkMeter } from '../../src/swarm/uplink-meter.ts'
 import { UploadSlots } from '../../src/swarm/upload-slots.ts'
 
 const FIRST = peerId('first')
@@ -214,6 +215,34 @@ describe('RequestTable', () => {
 
 /** A chunk that nobody else has. */
 const LONE = chunkIndex(5)
+
+describe('UplinkMeter', () => {
+  const SECOND_US = 1_000_000
+
+  it('knows the rate of many uploads that share the uplink, once there were enough', () => {
+    const meter = new UplinkMeter()
+    // Four at a time, each a megabyte that takes four seconds: 1 MB a second.
+    for (let second = 4; second < 40; second++) {
+      if (second < 10) assert.equal(meter.rate, 0)
+      meter.sent(1_000_000, (second - 4) * SECOND_US, second * SECOND_US, 4)
+    }
+    assert.ok(meter.rate > 900 && meter.rate <= 1_000, String(meter.rate))
+  })
+
+  it('does not take what buffers swallow for what the uplink carries', () => {
+    const meter = new UplinkMeter()
+    for (let upload = 0; upload < 40; upload++) meter.sent(1_000_000, upload * SECOND_US, upload * SECOND_US + 1_000, 1)
+    assert.ok(meter.rate <= 1_400, String(meter.rate))
+  })
+
+  it('does not take uploads that end together for a faster uplink', () => {
+    const meter = new UplinkMeter()
+    for (let round = 0; round < 5; round++)
+      for (let upload = 0; upload < 8; upload++)
+        meter.sent(1_000_000, round * 8 * SECOND_US, (round + 1) * 8 * SECOND_US, 8 - upload)
+    assert.ok(meter.rate <= 1_000, String(meter.rate))
+  })
+})
 
 describe('UploadSlots', () => {
   const limits = parseLimits({ uploadSlots: 2, uploadSlotsPerPeer: 1, uploadQueueMax: 4, uploadQueuePerPeerMax: 3 })
