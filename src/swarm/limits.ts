@@ -35,6 +35,8 @@ const RANGES = {
   requestsFarMax: { value: 16, min: 1, max: 256 },
   /** With nothing new for this long, chunks of other sites are asked for whoever was to bring them. */
   bringerPatienceMs: { value: 3_000, min: 100, max: 600_000 },
+  /** After this long what a node received at most says something of its downlink. */
+  settleMs: { value: 5_000, min: 0, max: 600_000 },
   /** While the origin's rate is not known. */
   originRequestsFirst: { value: 1, min: 1, max: 64 },
   originRequestsMax: { value: 32, min: 1, max: 256 },

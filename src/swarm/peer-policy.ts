@@ -53,11 +53,18 @@ export class PeerPolicy {
 
   #openMax(): number {
     const { limits, peers, peersRate, chunkBytesMean, leases, originPeakRate, peakRate, readsOrigin, now } = this.#state
-    // A downlink that the origin alone can fill half is worth most to the swarm for what nobody has yet.
-    if (readsOrigin && leases.freeCount > 0 && originPeakRate * 2 >= peakRate)
-      return Math.max(limits.requestsBesideOrigin, peers.count >>> 1)
+    // A downlink that the origin alone can fill, or half of it, is worth most to the swarm for what nobody has yet. One
+    // request shows when peers bring more.
+    if (readsOrigin && leases.freeCount > 0 && originPeakRate * 2 >= peakRate && this.#isSettled())
+      return originPeakRate * 8 >= peakRate * 7 ? 1 : Math.max(limits.requestsBesideOrigin, peers.count >>> 1)
     const count = Math.floor((peersRate.rate(now) * limits.totalQueueMs) / chunkBytesMean) + limits.requestsTotalMin
     return Math.min(limits.requestsOpenMax, count)
+  }
+
+  /** Whether we had time to see what peers can bring. */
+  #isSettled(): boolean {
+    const { limits, startedAt, now } = this.#state
+    return startedAt !== undefined && now - startedAt > limits.settleMs * 1000
   }
 
   /** The link to other sites is shared: a long queue there would look like peers that stall. */

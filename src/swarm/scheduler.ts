@@ -51,6 +51,7 @@ export class Scheduler {
     const state = this.#state
     invariant(now >= state.now, `time went back from ${state.now} to ${now}`)
     state.now = now
+    state.startedAt ??= now
     state.actions = []
     this.#apply(event)
     if (now >= this.#tickAt) this.#tick()

@@ -80,6 +80,8 @@ export class SwarmState {
   /** When the last chunk came that we did not hold. */
   lastNewAt = 0
   now = 0
+  /** When the first step was. */
+  startedAt: number | undefined
   stopping = false
   /** Whether something happened that may allow a new request. */
   dirty = true
