@@ -38,7 +38,7 @@ export const STUCK_ALONE_MS = 3_000
 /** Neither this node nor any connected peer has got on for this long. A slow link may need minutes for one chunk. */
 export const STUCK_AMONG_PEERS_MS = 180_000
 /** Before its first read from the store a node lets connections to peers that it has just found come up for so long. */
-export const MEET_PEERS_MS = 500
+export const MEET_PEERS_MS = 1_500
 /** How long a join without a store waits for its first peer unless `--deadline` says otherwise. */
 export const FIRST_PEER_MS = 60_000
 /** One object of a manifest from one peer. */
