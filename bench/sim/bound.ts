@@ -1,6 +1,6 @@
 // The bound of a simulated run, from its spec alone: of the policy in force, for the last node and for each.
 
-import { type BoundInput, fluidBoundMs, nodeBoundMs } from '../../src/swarm/bound.ts'
+import { type BoundInput, fluidBoundMs, nodeBoundsMs } from '../../src/swarm/bound.ts'
 import { mustFinish } from '../../test/sim/faults.ts'
 import type { NodeSpec } from '../../test/sim/world.ts'
 import type { SimSpec } from './spec.ts'
@@ -22,15 +22,8 @@ export function boundOf(spec: SimSpec): SimBound {
   if (!isStatic) return { ms: null, nodeMs: nodes.map(() => null) }
   const bytes = chunkBytes.reduce((sum, size) => sum + size, 0)
   const input = inForce(bytes, spec)
-  // Groups of equal nodes are many nodes and few different bounds.
-  const known = new Map<NodeSpec, number>()
-  const receivers = nodes.filter(mustFinish)
-  const nodeMs = nodes.map((node) => {
-    if (!mustFinish(node)) return null
-    const ms = known.get(node) ?? nodeBoundMs(bytes, input, receivers.indexOf(node))
-    known.set(node, ms)
-    return ms
-  })
+  const receiversMs = nodeBoundsMs(bytes, input).values()
+  const nodeMs = nodes.map((node) => (mustFinish(node) ? (receiversMs.next().value ?? null) : null))
   return { ms: fluidBoundMs(bytes, input), nodeMs }
 }
 

@@ -65,16 +65,12 @@ export function fluidBoundMs(bytes: number, input: BoundInput): number {
 }
 
 /**
- * The same with the downlink of one node, by its index, in the place of the slowest: a reference for that node in a swarm
- * whose downlinks differ. One that others' downlinks leave more of the uplinks can be sooner.
+ * The same for each node, in the order of `input.nodes`, with its own downlink in the place of the slowest: a reference in a
+ * swarm whose downlinks differ. A node that others' downlinks leave more of the uplinks can be sooner.
  */
-export function nodeBoundMs(bytes: number, input: BoundInput, index: number): number {
-  const own = input.nodes[index]
-  if (own === undefined) return Number.POSITIVE_INFINITY
-  return earliest((at) => {
-    if (carried(own.down, at, own) < bytes) return 'downlink'
-    return brokenTotal(bytes, input, at)
-  }).ms
+export function nodeBoundsMs(bytes: number, input: BoundInput): number[] {
+  const { ms } = earliest((at) => brokenTotal(bytes, input, at))
+  return input.nodes.map((node) => Math.max(ms, (node.joinAtMs ?? 0) + bytes / node.down))
 }
 
 /** The least time for which nothing is broken, and what is just before it. */
@@ -135,7 +131,7 @@ function brokenTotal(bytes: number, input: BoundInput, at: number): BoundLimit |
   let fromOrigin = 0
   let uplinks = fromSources
   let passedOn = 0
-  let rest = 0
+  let rest = Number.POSITIVE_INFINITY
   for (const node of input.nodes) {
     const direct = Math.min(bytes, readUntil(at, node, changes))
     const up = carried(node.up, at, node)
@@ -143,14 +139,14 @@ function brokenTotal(bytes: number, input: BoundInput, at: number): BoundLimit |
     uplinks += up
     passedOn += Math.min(direct, up)
     // The node that keeps most of what it reads for itself needs least of the others.
-    rest = input.nodes[0] === node ? Math.max(0, direct - up) : Math.min(rest, Math.max(0, direct - up))
+    rest = Math.min(rest, Math.max(0, direct - up))
   }
   // The origin puts in each byte at least once, and a node's own reading must pass through its uplink to reach others.
   if (bytes > originTotal + fromSources || bytes > passedOn + rest + fromSources) return 'origin'
   const copies = Math.min(originTotal, (input.copiesMax ?? Number.POSITIVE_INFINITY) * bytes)
   if (wanted > Math.min(fromOrigin, copies) + uplinks) return 'uplinks'
-  for (const node of input.nodes)
-    if ((node.joinAtMs ?? 0) > 0 && wanted > mostReceived(bytes, input, node.joinAtMs ?? 0, at)) return 'uplinks'
+  for (const split of new Set(input.nodes.map((node) => node.joinAtMs ?? 0)))
+    if (split > 0 && wanted > mostReceived(bytes, input, split, at)) return 'uplinks'
   return areSitesShort(bytes, input, at, copies) ? 'sites' : undefined
 }
 

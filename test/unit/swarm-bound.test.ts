@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { type BoundInput, fluidBound, fluidBoundMs, type NodeRates, nodeBoundMs } from '../../src/swarm/bound.ts'
+import { type BoundInput, fluidBound, fluidBoundMs, type NodeRates, nodeBoundsMs } from '../../src/swarm/bound.ts'
 
 /** The bound by trying every cut: every set of receivers, and for each receiver every way to cut the others off. */
 function byAllSubsets(input: BoundInput): number {
@@ -88,6 +88,16 @@ describe('the fluid bound', () => {
     assert.equal(fluidBoundMs(1000, { nodes: equal(2, { down: 70, up: 60, origin: 0 }) }), Number.POSITIVE_INFINITY)
   })
 
+  it('does not depend on whether equal nodes are one object', () => {
+    const keeper = { down: 1000, up: 1, origin: 10 }
+    const giver = { down: 1000, up: 50, origin: 10 }
+    close(
+      fluidBound({ nodes: [keeper, giver, keeper] }).rate,
+      fluidBound({ nodes: [{ ...keeper }, giver, { ...keeper }] }).rate,
+    )
+    close(fluidBound({ nodes: [keeper, giver, keeper] }).rate, 12)
+  })
+
   it('starts for each node when it joins, and for all with what was put in by then', () => {
     const late = [...equal(3, { down: 10, up: 100, origin: 10 }), { down: 10, up: 100, origin: 10, joinAtMs: 50 }]
     close(fluidBoundMs(1000, { nodes: late }), 150)
@@ -121,7 +131,8 @@ describe('the fluid bound', () => {
       { down: 10, up: 60, origin: 10 },
       { down: 50, up: 60, origin: 10 },
     ]
-    close(nodeBoundMs(1000, { nodes }, 0), 100)
-    close(nodeBoundMs(1000, { nodes }, 1), 50)
+    const [slower, faster] = nodeBoundsMs(1000, { nodes })
+    close(slower ?? 0, 100)
+    close(faster ?? 0, 50)
   })
 })
