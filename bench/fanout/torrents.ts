@@ -4,30 +4,18 @@
 import { execFileSync } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import type { Contender, OriginService, Transfer } from './contender.ts'
+import type { OriginService } from './contender.ts'
 import type { HostProcess } from './host-process.ts'
 import { aptCure, pythonModuleCure, SYSTEM_PYTHON } from './programs.ts'
-import { ORIGIN, type TestBed } from './test-bed.ts'
-import { fileUrl, startWebServer, untilListening } from './web-server.ts'
+import { ORIGIN } from './test-bed.ts'
+import { WebContender } from './web-contender.ts'
+import { fileUrl, untilListening } from './web-server.ts'
 
 const TRACKER_PORT = 6969
 const PEER_PORT = 6881
 const LIBTORRENT_PEER = fileURLToPath(new URL('libtorrent-peer.py', import.meta.url))
 
-abstract class Torrent implements Contender {
-  abstract readonly name: string
-  readonly receivers: readonly number[]
-  readonly keepsTimes = false
-  protected readonly bed: TestBed
-
-  constructor(bed: TestBed) {
-    this.bed = bed
-    this.receivers = bed.hosts
-  }
-
-  abstract unavailable(): string | undefined
-  /** Starts one client; it serves until it is ended. */
-  protected abstract startPeer(host: number): HostProcess
+abstract class Torrent extends WebContender {
   /** The line that a client prints when it has the whole file. */
   protected abstract readonly complete: RegExp
   /** The size that is best for this client, as a power of two. */
@@ -37,25 +25,14 @@ abstract class Torrent implements Contender {
     return `${this.bed.folder}/${this.name}.torrent`
   }
 
-  async prepare(): Promise<void> {
+  override async prepare(): Promise<void> {
     const pieces = ['-l', `${this.pieceBits}`]
     const sources = ['-w', fileUrl(this.bed), '-a', `http://${this.bed.address(ORIGIN)}:${TRACKER_PORT}/announce`]
     execFileSync('mktorrent', [...pieces, ...sources, '-o', this.torrent, this.bed.sourceFile], { stdio: 'ignore' })
   }
 
-  serve(): Promise<OriginService> {
-    return startWebServer(this.bed)
-  }
-
-  async start(): Promise<Transfer> {
-    const peers = this.receivers.map((host) => this.startPeer(host))
-    return {
-      finished: Promise.all(peers.map((peer) => peer.line(this.complete))),
-      end: async () => {
-        await Promise.all(peers.map((peer) => peer.end()))
-        return {}
-      },
-    }
+  protected finished(process: HostProcess): Promise<number> {
+    return process.line(this.complete)
   }
 }
 
@@ -70,7 +47,7 @@ export class Libtorrent extends Torrent {
     )
   }
 
-  protected startPeer(host: number): HostProcess {
+  protected startOn(host: number): HostProcess {
     const others = this.bed.hosts.filter((other) => other < host)
     const peers = others.map((other) => `${this.bed.address(other)}:${PEER_PORT}`)
     const own = [this.torrent, this.bed.target(host), this.bed.address(host), `${PEER_PORT}`]
@@ -99,7 +76,7 @@ export class Aria2Torrent extends Torrent {
   }
 
   override async serve(): Promise<OriginService> {
-    const web = await startWebServer(this.bed)
+    const web = await super.serve()
     const where = ['-i', this.bed.address(ORIGIN), '-p', `${TRACKER_PORT}`, '-P', `${TRACKER_PORT}`]
     const root = ['-d', this.#trackerFolder, '-w', '/list', '-u', 'nobody']
     const tracker = this.bed.start(ORIGIN, 'opentracker', ...where, ...root)
@@ -112,7 +89,7 @@ export class Aria2Torrent extends Torrent {
     }
   }
 
-  protected startPeer(host: number): HostProcess {
+  protected startOn(host: number): HostProcess {
     const address = this.bed.address(host)
     const web = ['-x', '4', '-s', '4', '-k', '1M', '--stream-piece-selector=random', '--file-allocation=none']
     const peers = ['--bt-max-peers=50', '--bt-request-peer-speed-limit=500M', '--seed-ratio=0', '--enable-dht=false']
