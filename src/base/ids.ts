@@ -65,3 +65,6 @@ export function micros(value: number): Micros {
   invariant(Number.isSafeInteger(value), `time must be integer microseconds, got ${value}`)
   return value as Micros
 }
+
+/** The name of a site, on the wire, in traces and on the command line. */
+export const SITE_CHARACTERS_MAX = 64

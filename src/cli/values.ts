@@ -2,6 +2,7 @@
 // would have been right.
 
 import { InvalidArgumentError } from 'commander'
+import { SITE_CHARACTERS_MAX } from '../base/ids.ts'
 
 const SI: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 }
 const BINARY: Readonly<Record<string, number>> = { ki: 2 ** 10, mi: 2 ** 20, gi: 2 ** 30, ti: 2 ** 40 }
@@ -61,7 +62,8 @@ export function sizeParser(min: number, max: number): (text: string) => number {
 
 /** The name of a site. */
 export function siteParser(text: string): string {
-  if (!/^[A-Za-z0-9._-]{1,64}$/.test(text)) throw new InvalidArgumentError('give 1 to 64 letters, digits, . _ or -.')
+  if (!/^[A-Za-z0-9._-]+$/.test(text) || text.length > SITE_CHARACTERS_MAX)
+    throw new InvalidArgumentError(`give 1 to ${SITE_CHARACTERS_MAX} letters, digits, . _ or -.`)
   return text
 }
 

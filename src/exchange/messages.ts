@@ -11,6 +11,7 @@ import {
   objectIdFromBytes,
   type PeerId,
   peerId,
+  SITE_CHARACTERS_MAX,
 } from '../base/ids.ts'
 import * as wire from '../generated/exchange_pb.ts'
 import * as limits from './limits.ts'
@@ -147,7 +148,7 @@ function checkKind(kind: wire.Message['kind']): Parsed {
     case 'peers':
       return checkPeers(kind.value)
     case 'status':
-      check(kind.value.site.length <= limits.SITE_CHARACTERS_MAX, 'Status.site', 'too long')
+      check(kind.value.site.length <= SITE_CHARACTERS_MAX, 'Status.site', 'too long')
       return {
         type: 'status',
         progress: lookUp(PROGRESS, kind.value.progress, 'Status.progress'),

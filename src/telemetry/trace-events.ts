@@ -1,12 +1,11 @@
 // Events of a trace, checked field by field: what comes out can be given to a scheduler.
 
-import { askId, type ChunkIndex, chunkIndex, type PeerId, peerId, requestId } from '../base/ids.ts'
+import { askId, type ChunkIndex, chunkIndex, type PeerId, peerId, requestId, SITE_CHARACTERS_MAX } from '../base/ids.ts'
 import type { Claim, Event, FailReason, PeerProgress } from '../swarm/events.ts'
 import { Fields, parseInteger, TRACE_CHUNKS_MAX } from './trace-fields.ts'
 
 /** Ids, as base/ids.ts has them. */
 export const PEER_ID_LENGTH_MAX = 128
-export const SITE_LENGTH_MAX = 64
 const CLAIMS_MAX = 65_536
 
 const FAIL_REASONS: Readonly<Record<FailReason, true>> = {
@@ -30,7 +29,7 @@ const PARSERS: { readonly [Type in Event['type']]: Parser<Type> } = {
     have: fields.bitfield('have'),
     readsOrigin: fields.boolean('readsOrigin'),
     holdsAll: fields.boolean('holdsAll'),
-    site: fields.text('site', SITE_LENGTH_MAX, 0),
+    site: fields.text('site', SITE_CHARACTERS_MAX, 0),
   }),
   peerHas: (fields) => ({ peer: peerOf(fields), chunks: fields.list('chunks', TRACE_CHUNKS_MAX, parseChunk) }),
   peerStatus: (fields) => ({ peer: peerOf(fields), progress: fields.word('progress', PROGRESS) }),

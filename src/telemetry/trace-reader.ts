@@ -2,10 +2,10 @@
 // line; refuses what is not a trace by its line number; takes a last line that was cut for what it is, the mark of a crash.
 
 import { describeError, SwarmError } from '../base/errors.ts'
-import { type Micros, micros, peerId } from '../base/ids.ts'
+import { type Micros, micros, peerId, SITE_CHARACTERS_MAX } from '../base/ids.ts'
 import type { Event } from '../swarm/events.ts'
 import { TRACE_VERSION, type TraceHeader } from './trace.ts'
-import { PEER_ID_LENGTH_MAX, parseEvent, SITE_LENGTH_MAX } from './trace-events.ts'
+import { PEER_ID_LENGTH_MAX, parseEvent } from './trace-events.ts'
 import { Fields, MalformedLine, parseInteger, TRACE_CHUNKS_MAX } from './trace-fields.ts'
 
 /** A header of eight million chunks fits. */
@@ -110,7 +110,7 @@ class TraceReader {
       limits: parseLimits(scheduler.object('limits')),
       seed: scheduler.integer('seed'),
       origin: parseOrigin(scheduler.object('origin')),
-      ...(scheduler.raw('site') === undefined ? {} : { site: scheduler.text('site', SITE_LENGTH_MAX, 0) }),
+      ...(scheduler.raw('site') === undefined ? {} : { site: scheduler.text('site', SITE_CHARACTERS_MAX, 0) }),
     }
   }
 
