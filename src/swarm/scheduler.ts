@@ -168,7 +168,7 @@ export class Scheduler {
     if (peer.have.complete) peer.progress = 'done'
     else {
       state.fetchShare.add(peer.id)
-      if (!peer.isFar) state.siteShare.add(peer.id)
+      if (state.site !== '' && !peer.isFar) state.siteShare.add(peer.id)
       if (peer.readsOrigin) state.originShare.add(peer.id)
     }
     state.countStrangers()

@@ -65,7 +65,8 @@ export class SwarmState {
   readonly fetchShare: RendezvousShare
   /** Among the nodes of our site: who brings what only other sites have. */
   readonly siteShare: RendezvousShare
-  readonly #site: string
+  /** Ours; empty: none, and then nobody is far. */
+  readonly site: string
   /** The most that came in at once from the origin, and from origin and peers, bytes per ms. */
   originPeakRate = 0
   peakRate = 0
@@ -118,7 +119,7 @@ export class SwarmState {
     this.fetchShare = new RendezvousShare(chunkCount, this.self, shareMembersMax, (chunk) =>
       this.picker.setShare(chunk, this.fetchShare.isMine(chunk)),
     )
-    this.#site = init.site ?? ''
+    this.site = init.site ?? ''
     this.siteShare = new RendezvousShare(chunkCount, this.self, shareMembersMax, (chunk) =>
       this.picker.setBringing(chunk, this.siteShare.isMine(chunk)),
     )
@@ -148,7 +149,7 @@ export class SwarmState {
   }
 
   isFar(site: string): boolean {
-    return this.#site !== '' && site !== '' && site !== this.#site
+    return this.site !== '' && site !== '' && site !== this.site
   }
 
   isChunk(chunk: number): boolean {
