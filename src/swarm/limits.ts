@@ -75,6 +75,9 @@ const RANGES = {
   endgameChunksMax: { value: 20, min: 0, max: 1000 },
 
   uploadSlots: { value: 24, min: 1, max: 256 },
+  /** A fast uplink serves as many as it needs for an upload to take this long, up to the most. */
+  uploadTogetherMs: { value: 150, min: 0, max: 60_000 },
+  uploadSlotsMax: { value: 64, min: 1, max: 256 },
   /** No more than end in this time, and no fewer. */
   uploadMs: { value: 1_000, min: 10, max: 600_000 },
   uploadSlotsMin: { value: 4, min: 1, max: 256 },

@@ -13,6 +13,11 @@ export class UplinkMeter {
   #windowBytes = 0
   #windowPeak = 0
 
+  /** By single uploads alone, bytes per ms: known early, and too high where buffers are large. 0: not known yet. */
+  get meanPeak(): number {
+    return this.#meanPeak
+  }
+
   /** Bytes per ms, the most that was seen; 0: not known yet. */
   get rate(): number {
     return Math.min(this.#meanPeak, this.#windowPeak)

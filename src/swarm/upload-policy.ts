@@ -87,10 +87,16 @@ export class UploadPolicy {
     }
   }
 
-  /** Over an uplink that clogs, as many as end soon: what only we have must not wait for the rest. */
+  /**
+   * Over an uplink that clogs, as many as end soon: what only we have must not wait for the rest. Over a fast one more than
+   * usual: some lead to downlinks that others fill, and the rest must fill the uplink.
+   */
   #slots(): number {
     const { limits, uplinkRate, chunkBytesMean } = this.#state
-    if (!this.#state.uplinkClogs) return limits.uploadSlots
+    if (!this.#state.uplinkClogs) {
+      const count = Math.floor((this.#uplink.meanPeak * limits.uploadTogetherMs) / chunkBytesMean)
+      return Math.max(limits.uploadSlots, Math.min(limits.uploadSlotsMax, count))
+    }
     const count = Math.floor((uplinkRate * limits.uploadMs) / chunkBytesMean)
     return Math.min(limits.uploadSlots, Math.max(limits.uploadSlotsMin, count))
   }

@@ -282,6 +282,21 @@ describe('the scheduler', () => {
     assert.equal(bench.all('serveChunk', actions).length, 1)
   })
 
+  it('serves more at once over an uplink that turns out to be fast', () => {
+    const limits = { uploadSlots: 2, uploadSlotsMax: 5, uploadTogetherMs: 100, uploadSlotsPerPeer: 8 }
+    const bench = new Bench({ chunks: 16, held: Array.from({ length: 16 }, (_, chunk) => chunk), limits })
+    bench.up(ANN, [])
+    for (let id = 1; id <= 16; id++)
+      bench.step({ type: 'chunkAsked', peer: ANN, ask: askId(id), chunk: chunkIndex(id - 1) })
+    const serving = (): number => bench.all('serveChunk').length
+    assert.equal(serving(), 2)
+    for (let id = 1; id <= 8; id++) {
+      bench.now += 1000
+      bench.step({ type: 'chunkServed', ask: askId(id), outcome: 'sent' })
+    }
+    assert.equal(serving(), 8 + 5)
+  })
+
   it('wants a lost chunk again and refuses those who wait for it', () => {
     const bench = new Bench({ chunks: 2, held: [0, 1], limits: { uploadSlots: 1 }, origin: { readable: true } })
     bench.up(ANN, [])
