@@ -25,7 +25,7 @@ const RANGES = {
   requestsPerPeerMax: { value: 16, min: 1, max: 256 },
   /** Bytes asked of one peer: what it delivers in this time, and one chunk. */
   peerQueueMs: { value: 500, min: 10, max: 60_000 },
-  /** Bytes asked of all peers: what arrives in this time, and requestsTotalMin chunks. */
+  /** Bytes asked of all peers: what arrived in this time at best, and requestsTotalMin chunks. */
   totalQueueMs: { value: 200, min: 10, max: 60_000 },
   requestsTotalMin: { value: 8, min: 1, max: 256 },
 

@@ -57,7 +57,9 @@ export class PeerPolicy {
     // request shows when peers bring more.
     if (readsOrigin && leases.freeCount > 0 && originPeakRate * 2 >= peakRate && this.#isSettled())
       return originPeakRate * 8 >= peakRate * 7 ? 1 : Math.max(limits.requestsBesideOrigin, peers.count >>> 1)
-    const count = Math.floor((peersRate.rate(now) * limits.totalQueueMs) / chunkBytesMean) + limits.requestsTotalMin
+    // What came in at best, too: with room for few requests, those that wait in long queues would leave no room for others.
+    const rate = Math.max(peersRate.rate(now), peakRate)
+    const count = Math.floor((rate * limits.totalQueueMs) / chunkBytesMean) + limits.requestsTotalMin
     return Math.min(limits.requestsOpenMax, count)
   }
 
