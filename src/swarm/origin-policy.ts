@@ -95,12 +95,12 @@ export class OriginPolicyDecider {
     return this.#mayReadCopy() ? picker.pickAny() : undefined
   }
 
-  /** Whether one more read by everyone that reads the origin would still keep to the copies allowed. */
+  /** Whether one more read by everyone that reads the origin, beside one under way, would still keep to the copies allowed. */
   #mayReadCopy(): boolean {
     const { origin, originBytes, originShare, totalBytes, chunkBytesMean } = this.#state
     if (origin.mode !== 'auto') return false
     if (origin.copiesMax === 'unlimited') return true
-    return originBytes + originShare.size * chunkBytesMean <= origin.copiesMax * totalBytes
+    return originBytes + 2 * originShare.size * chunkBytesMean <= origin.copiesMax * totalBytes
   }
 
   /**

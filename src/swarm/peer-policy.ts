@@ -52,15 +52,31 @@ export class PeerPolicy {
   }
 
   #openMax(): number {
-    const { limits, peers, peersRate, chunkBytesMean, leases, originPeakRate, peakRate, readsOrigin, now } = this.#state
-    // A downlink that the origin alone can fill, or half of it, is worth most to the swarm for what nobody has yet. One
-    // request shows when peers bring more.
-    if (readsOrigin && leases.freeCount > 0 && originPeakRate * 2 >= peakRate && this.#isSettled())
-      return originPeakRate * 8 >= peakRate * 7 ? 1 : Math.max(limits.requestsBesideOrigin, peers.count >>> 1)
+    const { limits, peers, peersRate, chunkBytesMean, originPeakRate, peakRate, now } = this.#state
     // What came in at best, too: with room for few requests, those that wait in long queues would leave no room for others.
     const rate = Math.max(peersRate.rate(now), peakRate)
-    const count = Math.floor((rate * limits.totalQueueMs) / chunkBytesMean) + limits.requestsTotalMin
-    return Math.min(limits.requestsOpenMax, count)
+    const count = Math.floor((rate * limits.totalQueueMs) / chunkBytesMean)
+    if (!this.#isBesideOrigin()) return Math.min(limits.requestsOpenMax, count + limits.requestsTotalMin)
+    // A downlink that the origin alone can fill, or half of it, is worth most to the swarm for what nobody has yet. One
+    // request shows when peers bring more.
+    if (originPeakRate * 8 >= peakRate * 7) return 1
+    if (originPeakRate * 2 >= peakRate) return Math.max(limits.requestsBesideOrigin, peers.count >>> 1)
+    // A downlink that seems full: with fewer requests the origin may turn out to fill half of it.
+    if (this.#isFull()) return Math.max(1, count >>> 1)
+    return Math.min(limits.requestsOpenMax, count + limits.requestsTotalMin)
+  }
+
+  /** Whether there is something to read from the origin, and its rate and that of peers are known. */
+  #isBesideOrigin(): boolean {
+    const { readsOrigin, leases } = this.#state
+    return readsOrigin && leases.freeCount > 0 && this.#isSettled()
+  }
+
+  /** Whether about as much comes in as ever did. */
+  #isFull(): boolean {
+    const { originRate, peersRate, peakRate, requests, now } = this.#state
+    const fromOrigin = requests.originCount > 0 ? originRate.rate(now) : 0
+    return (fromOrigin + peersRate.rate(now)) * 8 >= peakRate * 7
   }
 
   /** Whether we had time to see what peers can bring. */

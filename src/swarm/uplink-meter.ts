@@ -1,9 +1,10 @@
 // What our uplink carries at most, from uploads of whole chunks alone. Two estimates, each too high in its own way: uploads
 // that end together make a window seem fast, and buffers make a single upload seem short. The smaller one counts.
 
-/** How many uploads the mean of single ones is over. */
+/** How many uploads the mean of single ones is over, and a window has at least: one too many in it changes little. */
 const UPLOADS = 8
-const WINDOW_US = 3_000_000
+/** A window is at least so long. */
+const WINDOW_US = 1_500_000
 
 export class UplinkMeter {
   #mean = 0
@@ -11,12 +12,8 @@ export class UplinkMeter {
   #meanPeak = 0
   #windowAt: number | undefined
   #windowBytes = 0
+  #windowUploads = 0
   #windowPeak = 0
-
-  /** By single uploads alone, bytes per ms: known early, and too high where buffers are large. 0: not known yet. */
-  get meanPeak(): number {
-    return this.#meanPeak
-  }
 
   /** Bytes per ms, the most that was seen; 0: not known yet. */
   get rate(): number {
@@ -30,10 +27,12 @@ export class UplinkMeter {
     if (++this.#uploads >= UPLOADS) this.#meanPeak = Math.max(this.#meanPeak, this.#mean)
     this.#windowAt ??= startedAt
     this.#windowBytes += bytes
+    this.#windowUploads++
     const windowUs = now - this.#windowAt
-    if (windowUs < WINDOW_US) return
+    if (windowUs < WINDOW_US || this.#windowUploads < UPLOADS) return
     this.#windowPeak = Math.max(this.#windowPeak, Math.floor((this.#windowBytes * 1000) / windowUs))
     this.#windowAt = now
     this.#windowBytes = 0
+    this.#windowUploads = 0
   }
 }

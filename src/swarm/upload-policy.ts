@@ -94,7 +94,7 @@ export class UploadPolicy {
   #slots(): number {
     const { limits, uplinkRate, chunkBytesMean } = this.#state
     if (!this.#state.uplinkClogs) {
-      const count = Math.floor((this.#uplink.meanPeak * limits.uploadTogetherMs) / chunkBytesMean)
+      const count = Math.floor((uplinkRate * limits.uploadTogetherMs) / chunkBytesMean)
       return Math.max(limits.uploadSlots, Math.min(limits.uploadSlotsMax, count))
     }
     const count = Math.floor((uplinkRate * limits.uploadMs) / chunkBytesMean)

@@ -283,7 +283,7 @@ describe('the scheduler', () => {
   })
 
   it('serves more at once over an uplink that turns out to be fast', () => {
-    const limits = { uploadSlots: 2, uploadSlotsMax: 5, uploadTogetherMs: 100, uploadSlotsPerPeer: 8 }
+    const limits = { uploadSlots: 2, uploadSlotsMax: 5, uploadTogetherMs: 2000, uploadSlotsPerPeer: 8 }
     const bench = new Bench({ chunks: 16, held: Array.from({ length: 16 }, (_, chunk) => chunk), limits })
     bench.up(ANN, [])
     for (let id = 1; id <= 16; id++)
@@ -291,7 +291,7 @@ describe('the scheduler', () => {
     const serving = (): number => bench.all('serveChunk').length
     assert.equal(serving(), 2)
     for (let id = 1; id <= 8; id++) {
-      bench.now += 1000
+      bench.now += 200_000
       bench.step({ type: 'chunkServed', ask: askId(id), outcome: 'sent' })
     }
     assert.equal(serving(), 8 + 5)
