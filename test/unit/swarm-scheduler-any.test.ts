@@ -45,7 +45,12 @@ describe('the scheduler under any events', () => {
     fc.record({ type: fc.constant('chunkLost'), chunk }),
     fc.record({ type: fc.constant('chunkAsked'), peer, ask, chunk }),
     fc.record({ type: fc.constant('askCancelled'), ask }),
-    fc.record({ type: fc.constant('chunkServed'), ask, outcome: fc.constantFrom('sent', 'failed') }),
+    fc.record({
+      type: fc.constant('chunkServed'),
+      ask,
+      outcome: fc.constantFrom('sent', 'failed'),
+      bytes: fc.nat(CHUNK_BYTES),
+    }),
     fc.record({ type: fc.constant('originChanged'), readable: fc.boolean() }),
     fc.record({ type: fc.constant('wake') }),
   )
