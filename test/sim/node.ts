@@ -7,6 +7,7 @@ import type { Action, Event, FailReason } from '../../src/swarm/events.ts'
 import { Scheduler } from '../../src/swarm/scheduler.ts'
 import type { SchedulerInit } from '../../src/swarm/swarm-state.ts'
 import { Beginnings } from './beginnings.ts'
+import { sendsWrongBytes } from './faults.ts'
 import { Flow, ReceivingLink, SendingLink } from './links.ts'
 import { claimBytes, traceNumbers } from './messages.ts'
 import { fieldOf, fieldWith, type NodeSpec, ORIGIN_CONNECTION_RATE, ORIGIN_FIRST_BYTE_US, type World } from './world.ts'
@@ -346,8 +347,10 @@ export class SimNode {
       to: to.down,
       arrived: (count) => {
         to.#arrived(transfer, count, bytes, this)
-        const whole = transfer.received === bytes
-        if (whole && ask !== undefined) this.#endServing(ask, 'sent')
+        if (ask === undefined) return
+        const isPoison = this.spec.behaviour === 'poison' && transfer.received * 2 >= bytes
+        if (isPoison) this.#refuse(ask, 'busy')
+        else if (transfer.received === bytes) this.#endServing(ask, 'sent')
       },
     })
   }
@@ -357,7 +360,7 @@ export class SimNode {
     transfer.received += count
     if (transfer.ended) this.#world.wastedBytes += count
     if (transfer.ended || !this.alive) return
-    if (from !== this && from.spec.behaviour === 'corrupt') transfer.isRight = false
+    if (from !== this && sendsWrongBytes(from.spec)) transfer.isRight = false
     this.event({ type: 'requestProgress', request: transfer.request, bytes: count })
     if (transfer.received < total || transfer.ended) return
     if (transfer.isRight) this.#verified(transfer)
@@ -399,8 +402,8 @@ export class SimNode {
 
   #refuse(ask: AskId, reason: FailReason): void {
     const served = this.#served.get(ask)
-    this.#served.delete(ask)
     if (served === undefined) return
+    this.#endServing(ask, 'failed')
     const { client, transfer } = served
     this.#world.send(this, client, 16, () => client.#end(transfer, reason))
   }
