@@ -1,11 +1,14 @@
 // What the scheduler does with what arrived of a chunk when its request is given up.
 
 import assert from 'node:assert/strict'
-import { chunkIndex, type PeerId, peerId, type RequestId } from '../../src/base/ids.ts'
+import { Bitfield } from '../../src/base/bitfield.ts'
+import { askId, chunkIndex, type PeerId, peerId, type RequestId } from '../../src/base/ids.ts'
 import { ChunkBeginnings } from '../../src/swarm/chunk-beginnings.ts'
 import type { FailReason } from '../../src/swarm/events.ts'
 import { parseLimits } from '../../src/swarm/limits.ts'
-import { ANN, Bench, BOB, CHUNK_BYTES, first, type Of, type Options } from '../support/scheduler-bench.ts'
+import { SwarmState } from '../../src/swarm/swarm-state.ts'
+import { UploadPolicy } from '../../src/swarm/upload-policy.ts'
+import { ANN, Bench, BOB, CHUNK_BYTES, first, type Of, type Options, SELF } from '../support/scheduler-bench.ts'
 
 const CARL = peerId('carl')
 const HALF = CHUNK_BYTES / 2
@@ -286,5 +289,28 @@ describe('ChunkBeginnings', () => {
     )
     table.mistrust(1, [BOB])
     assert.deepEqual([table.accepts(2, [CARL, BOB]), table.accepts(2, [ANN])], [false, true])
+  })
+})
+
+describe('an upload of the rest of a chunk', () => {
+  /** What the uplink is taken for after many uploads of `bytes` in 100 ms each. */
+  function uplinkAfter(bytes: number): number {
+    const state = new SwarmState({
+      ...{ self: SELF, chunkBytes: [CHUNK_BYTES], held: Bitfield.full(1), limits: parseLimits(), seed: 1 },
+      origin: { readable: false, mode: 'never', copiesMax: 1 },
+    })
+    const policy = new UploadPolicy(state)
+    state.peers.add({ peer: ANN, have: new Bitfield(1), readsOrigin: false }, false, 1, 0)
+    for (let id = 1; id <= 100; id++) {
+      policy.asked(askId(id), ANN, chunkIndex(0))
+      state.now += 100_000
+      policy.served(askId(id), 'sent', bytes)
+    }
+    return state.uplinkRate
+  }
+
+  it('shows no faster uplink than its bytes do', () => {
+    assert.ok(uplinkAfter(CHUNK_BYTES) > 5_000)
+    assert.ok(uplinkAfter(CHUNK_BYTES / 100) <= 100)
   })
 })
