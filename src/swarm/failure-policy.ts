@@ -21,13 +21,11 @@ export class FailurePolicy {
     if (request === undefined) return
     state.closeRequest(request)
     if (reason !== 'corrupt') state.keepBeginning(request)
-    else {
+    else if (request.senders.length > 1) {
+      // Nobody knows who sent the wrong bytes.
+      state.beginnings.mistrust(request.chunk, request.senders)
       state.dropBeginning(request.chunk)
-      if (request.senders.length > 1) {
-        // Nobody knows who sent the wrong bytes.
-        state.beginnings.mistrust(request.chunk, request.senders)
-        return
-      }
+      return
     }
     if (reason === 'cancelled') return
     if (request.peer === null) this.#originFailed(request.chunk, reason)

@@ -6,6 +6,7 @@ import { askId, chunkIndex, type PeerId, peerId, type RequestId } from '../../sr
 import { ChunkBeginnings } from '../../src/swarm/chunk-beginnings.ts'
 import type { FailReason } from '../../src/swarm/events.ts'
 import { parseLimits } from '../../src/swarm/limits.ts'
+import { RequestTable } from '../../src/swarm/request-table.ts'
 import { SwarmState } from '../../src/swarm/swarm-state.ts'
 import { UploadPolicy } from '../../src/swarm/upload-policy.ts'
 import { ANN, Bench, BOB, CHUNK_BYTES, first, type Of, type Options, SELF } from '../support/scheduler-bench.ts'
@@ -182,6 +183,26 @@ describe('a chunk that turns out wrong', () => {
     assert.deepEqual(bench.all('dropPeer'), [{ type: 'dropPeer', peer: CARL, reason: 'corrupt' }])
   })
 
+  it('has what a third sent of it dropped as well, when several sent the wrong bytes', () => {
+    const bench = benchOf()
+    bench.up(ANN, 'all')
+    fail(bench, last(bench, ANN).request, 10_000, 'broken')
+    bench.step({ type: 'peerDown', peer: ANN })
+    bench.up(BOB, 'all')
+    const mixed = last(bench, BOB).request
+    bench.step({ type: 'requestProgress', request: mixed, bytes: 10_000 })
+    bench.now += 3_000_000
+    bench.up(CARL, 'all')
+    fail(bench, last(bench, CARL).request, HALF, 'broken')
+    assert.deepEqual(
+      bench.all('dropBeginning', bench.step({ type: 'requestFailed', request: mixed, reason: 'corrupt' })),
+      [{ type: 'dropBeginning', chunk: chunkIndex(0) }],
+    )
+    bench.wait(5_000)
+    const [first, second, ...others] = bench.all('requestChunk').map(({ offset }) => offset)
+    assert.deepEqual([first, second, new Set(others)], [0, 10_000, new Set([0])])
+  })
+
   it('does not count against the origin when a peer sent some of it', () => {
     const bench = benchOf({ origin: { mode: 'once', readable: false }, limits: { originCorruptMax: 1 } })
     bench.up(ANN, 'all')
@@ -256,6 +277,50 @@ describe('beginnings that are kept', () => {
       actions.map(({ type }) => type),
       ['dropBeginning', 'requestChunk', 'dropBeginning', 'requestChunk'],
     )
+  })
+})
+
+describe('the rest of a chunk', () => {
+  it('takes the memory of the whole chunk until that is stored', () => {
+    const limits = { memoryBytesMax: CHUNK_BYTES + HALF + 1, requestsPerPeerMin: 2 }
+    const bench = new Bench({ chunks: 2, origin: { mode: 'never' }, limits })
+    const { request } = halfFromAnn(bench)
+    bench.step({ type: 'peerHas', peer: BOB, chunks: [chunkIndex(1)] })
+    bench.deliver(request)
+    assert.equal(bench.asked(BOB).length, 1)
+    bench.step({ type: 'chunkStored', chunk: chunkIndex(0) })
+    assert.equal(bench.asked(BOB).length, 2)
+  })
+
+  it('is what a request counts with its source', () => {
+    const table = new RequestTable(parseLimits())
+    const beginning = { bytes: 300, memoryBytes: 1000, senders: [ANN] }
+    const request = table.open(0, null, 1000, 0, beginning)
+    assert.deepEqual([request.offset, request.bytes, request.senders], [300, 700, [ANN, null]])
+    assert.deepEqual([table.originRestBytes, table.memoryBytes], [700, 1000])
+    table.progress(request, 100, 1)
+    table.cancel(request, 2)
+    table.progress(request, 100, 3)
+    assert.deepEqual([request.received, table.originRestBytes, table.memoryBytes], [200, 0, 1000])
+    table.close(request, 4)
+    assert.equal(table.memoryBytes, 0)
+  })
+
+  it('is not doubled by a peer that would take longer for the whole', () => {
+    const bench = new Bench({ chunks: 2, origin: { mode: 'never' } })
+    bench.up(CARL, [1])
+    bench.deliver(last(bench, CARL).request, 1_000)
+    bench.up(ANN, [0])
+    fail(bench, last(bench, ANN).request, (CHUNK_BYTES * 9) / 10, 'broken')
+    bench.step({ type: 'peerDown', peer: ANN })
+    bench.up(BOB, [0])
+    const { request, offset } = last(bench, BOB)
+    assert.equal(offset, (CHUNK_BYTES * 9) / 10)
+    bench.now += 100_000
+    bench.step({ type: 'requestProgress', request, bytes: (CHUNK_BYTES * 3) / 100 })
+    bench.step({ type: 'peerHas', peer: CARL, chunks: [chunkIndex(0)] })
+    bench.wait(250)
+    assert.equal(bench.asked(CARL).length, 1)
   })
 })
 
