@@ -9,6 +9,7 @@ import { chunkKey } from '../snapshot/object-keys.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import type { Throttle } from '../store/throttle.ts'
 import type { FailReason, Source } from '../swarm/events.ts'
+import type { ChunkBuffer } from './chunk-buffers.ts'
 import type { LoadedManifest } from './manifest-objects.ts'
 
 export interface ChunkFetcherInit {
@@ -40,28 +41,38 @@ export class ChunkFetcher {
     return this.#wrongChunk
   }
 
-  /** Undefined when `into`, of the chunk's encoded size, holds its proven bytes; never rejects for a source's fault. */
+  /**
+   * Fetches what the buffer lacks of the chunk. Undefined when all of it is there and proven; never rejects for a
+   * source's fault. The buffer is written to until this settles, and never after.
+   */
   async fetch(
     chunk: ChunkIndex,
     from: Source,
-    into: Uint8Array,
+    buffer: ChunkBuffer,
     signal: AbortSignal,
     onBytes: (bytes: number) => void,
   ): Promise<FailReason | undefined> {
+    const offset = buffer.filled
+    const into = buffer.slab.bytes.subarray(offset)
+    const arrived = (bytes: number): void => {
+      buffer.add(bytes, from)
+      onBytes(bytes)
+    }
     const failure =
       from.kind === 'origin'
-        ? await this.#fromOrigin(chunk, into, signal, onBytes)
-        : await this.#fromPeer(chunk, from.peer, into, signal, onBytes)
+        ? await this.#fromOrigin(chunk, offset, into, signal, arrived)
+        : await this.#fromPeer(chunk, from.peer, offset, into, signal, arrived)
     if (failure !== undefined) return failure
     const expected = this.#init.manifest.chunks.id(chunk)
-    const actual = hashToId(into)
+    const actual = hashToId(buffer.slab.bytes)
     if (actual === expected) return undefined
-    this.#noteWrongBytes(chunk, from, actual)
+    this.#noteWrongBytes(chunk, from, buffer, actual)
     return 'corrupt'
   }
 
   async #fromOrigin(
     chunk: ChunkIndex,
+    offset: number,
     into: Uint8Array,
     signal: AbortSignal,
     onBytes: (bytes: number) => void,
@@ -69,7 +80,7 @@ export class ChunkFetcher {
     const { origin, manifest, log } = this.#init
     if (origin === undefined) return 'missing'
     try {
-      await origin.getInto(chunkKey(manifest.chunks.id(chunk)), into, { signal, onBytes })
+      await origin.getInto(chunkKey(manifest.chunks.id(chunk)), into, { offset, signal, onBytes })
       return undefined
     } catch (error) {
       if (signal.aborted) return 'cancelled'
@@ -89,6 +100,7 @@ export class ChunkFetcher {
   async #fromPeer(
     chunk: ChunkIndex,
     peer: PeerId,
+    offset: number,
     into: Uint8Array,
     signal: AbortSignal,
     onBytes: (bytes: number) => void,
@@ -98,7 +110,7 @@ export class ChunkFetcher {
     } catch {
       return 'cancelled'
     }
-    const { status, bytes } = await this.#init.exchange.request(peer, { chunk }, 0, into, { signal, onBytes })
+    const { status, bytes } = await this.#init.exchange.request(peer, { chunk }, offset, into, { signal, onBytes })
     switch (status) {
       case 'ok':
         return bytes === into.length ? undefined : 'corrupt'
@@ -114,11 +126,11 @@ export class ChunkFetcher {
     }
   }
 
-  #noteWrongBytes(chunk: ChunkIndex, from: Source, actual: string): void {
+  #noteWrongBytes(chunk: ChunkIndex, from: Source, { senders }: ChunkBuffer, actual: string): void {
     const { manifest, origin, log } = this.#init
     const expected = manifest.chunks.id(chunk)
-    if (from.kind === 'peer') {
-      log(`chunk ${chunk} from peer ${from.peer}: hash mismatch, expected ${expected}, got ${actual}`)
+    if (from.kind === 'peer' || senders.size > 1) {
+      log(`chunk ${chunk} from ${[...senders].join(' and ')}: hash mismatch, expected ${expected}, got ${actual}`)
       return
     }
     const key = chunkKey(expected)

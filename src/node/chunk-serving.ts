@@ -40,6 +40,12 @@ export class ChunkServing {
     this.#asks.delete(ask)
   }
 
+  /** How many bytes of a chunk of `chunkBytes` an ask that is held wants; 0 for one that is gone. */
+  bytesAsked(id: AskId, chunkBytes: number): number {
+    const ask = this.#asks.get(id)
+    return ask === undefined ? 0 : Math.max(0, Math.min(ask.length, chunkBytes - ask.offset))
+  }
+
   /** `lost`: this node turned out not to have the chunk any more. */
   async serve(id: AskId, chunk: number, keeper: ChunkKeeper): Promise<ServeOutcome> {
     const ask = this.#asks.get(id)

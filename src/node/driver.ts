@@ -10,11 +10,12 @@ import type { Ask } from '../exchange/exchange.ts'
 import type { PeerMessage, Status } from '../exchange/messages.ts'
 import type { ChunkKeeper } from '../restore/chunk-keeper.ts'
 import type { Throttle } from '../store/throttle.ts'
-import type { Action, Event, Source } from '../swarm/events.ts'
+import type { Action, Event } from '../swarm/events.ts'
 import { Scheduler } from '../swarm/scheduler.ts'
 import type { SchedulerInit } from '../swarm/swarm-state.ts'
 import type { Trace } from '../telemetry/trace.ts'
 import type { TransferCounts } from '../telemetry/transfer-counts.ts'
+import { type ChunkBuffer, ChunkBuffers } from './chunk-buffers.ts'
 import { ChunkFetcher, type ChunkFetcherInit } from './chunk-fetcher.ts'
 import type { ChunkServing } from './chunk-serving.ts'
 
@@ -45,7 +46,6 @@ export type PeerStanding = Pick<Status, 'readsOrigin' | 'holdsAll' | 'site'>
 interface OpenRequest {
   readonly abort: AbortController
   unreported: number
-  received: number
 }
 
 export class Driver {
@@ -53,6 +53,7 @@ export class Driver {
   readonly #scheduler: Scheduler
   readonly #held: Bitfield
   readonly #fetcher: ChunkFetcher
+  readonly #buffers: ChunkBuffers
   readonly #queue: Event[] = []
   readonly #open = new Map<RequestId, OpenRequest>()
   readonly #known = new Set<PeerId>()
@@ -68,6 +69,7 @@ export class Driver {
     this.#scheduler = new Scheduler(init.scheduler)
     this.#held = init.scheduler.held.copy()
     this.#fetcher = new ChunkFetcher(init)
+    this.#buffers = new ChunkBuffers(init.slabs, init.counts)
     this.#progressTimer = setInterval(() => this.#flushProgress(), PROGRESS_MS)
     this.#progressTimer.unref()
   }
@@ -174,6 +176,7 @@ export class Driver {
     this.#stopped = true
     clearTimeout(this.#timer)
     clearInterval(this.#progressTimer)
+    this.#buffers.close()
     for (const request of this.#open.values()) request.abort.abort()
   }
 
@@ -209,7 +212,10 @@ export class Driver {
     const { exchange, serving } = this.#init
     switch (action.type) {
       case 'requestChunk':
-        void this.#request(action.request, action.chunk, action.from)
+        void this.#request(action)
+        return
+      case 'dropBeginning':
+        this.#buffers.drop(action.chunk)
         return
       case 'cancelRequest':
         this.#open.get(action.request)?.abort.abort()
@@ -251,35 +257,38 @@ export class Driver {
     }
   }
 
-  async #request(request: RequestId, chunk: ChunkIndex, from: Source): Promise<void> {
-    const open: OpenRequest = { abort: new AbortController(), unreported: 0, received: 0 }
+  async #request({ request, chunk, from, offset }: Extract<Action, { type: 'requestChunk' }>): Promise<void> {
+    const open: OpenRequest = { abort: new AbortController(), unreported: 0 }
     this.#open.set(request, open)
     this.#firstRequestAtMs ??= Date.now()
-    const slab = this.#init.slabs.take(this.#init.manifest.chunks.encodedBytes(chunk))
+    const buffer = this.#buffers.open(chunk, this.#init.manifest.chunks.encodedBytes(chunk), offset)
+    const failure = await this.#fetcher.fetch(chunk, from, buffer, open.abort.signal, (bytes) => {
+      open.unreported += bytes
+      if (open.unreported >= PROGRESS_BYTES) this.#report(request, open)
+    })
+    this.#report(request, open)
+    this.#open.delete(request)
+    if (failure === undefined) {
+      await this.#verified(request, chunk, buffer)
+      return
+    }
+    if (failure === 'corrupt') this.#buffers.discard(buffer)
+    else this.#buffers.keep(chunk, buffer)
+    if (failure === 'unavailable' && this.originFailure?.retry === false) {
+      this.#post({ type: 'originChanged', readable: false })
+    }
+    this.#post({ type: 'requestFailed', request, reason: failure })
+  }
+
+  async #verified(request: RequestId, chunk: ChunkIndex, buffer: ChunkBuffer): Promise<void> {
+    const { slab } = buffer
     try {
-      const onBytes = (bytes: number): void => {
-        open.received += bytes
-        open.unreported += bytes
-        if (open.unreported >= PROGRESS_BYTES) this.#report(request, open)
-      }
-      const failure = await this.#fetcher.fetch(chunk, from, slab.bytes, open.abort.signal, onBytes)
-      this.#report(request, open)
-      this.#open.delete(request)
-      if (failure === undefined) {
-        this.#init.keeper.remember(chunk, slab)
-        this.#lastUsefulAtMs = performance.now()
-        this.#held.add(chunk)
-        if (from.kind === 'origin') this.#init.counts.fromStore += slab.bytes.length
-        else this.#init.counts.fromPeers += slab.bytes.length
-        this.#post({ type: 'chunkVerified', request })
-        await this.#store(chunk, slab)
-      } else {
-        this.#init.counts.wasted += open.received
-        if (failure === 'unavailable' && this.originFailure?.retry === false) {
-          this.#post({ type: 'originChanged', readable: false })
-        }
-        this.#post({ type: 'requestFailed', request, reason: failure })
-      }
+      this.#init.keeper.remember(chunk, slab)
+      this.#lastUsefulAtMs = performance.now()
+      this.#held.add(chunk)
+      buffer.count(this.#init.counts)
+      this.#post({ type: 'chunkVerified', request })
+      await this.#store(chunk, slab)
     } finally {
       slab.release()
     }
@@ -300,9 +309,10 @@ export class Driver {
   }
 
   async #serve(ask: Ask['ask'], chunk: ChunkIndex): Promise<void> {
-    await this.#init.upThrottle?.pass(this.#init.manifest.chunks.encodedBytes(chunk))
+    const bytes = this.#init.serving.bytesAsked(ask, this.#init.manifest.chunks.encodedBytes(chunk))
+    await this.#init.upThrottle?.pass(bytes)
     const outcome = await this.#init.serving.serve(ask, chunk, this.#init.keeper)
-    this.#post({ type: 'chunkServed', ask, outcome: outcome === 'sent' ? 'sent' : 'failed' })
+    this.#post({ type: 'chunkServed', ask, outcome: outcome === 'sent' ? 'sent' : 'failed', bytes })
     if (outcome !== 'lost') return
     this.#init.log(`chunk ${chunk} can no longer be read from this disk`)
     this.#held.remove(chunk)

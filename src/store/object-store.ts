@@ -43,8 +43,9 @@ export interface ObjectStore {
   readonly hasEgressCost: boolean
 
   /**
-   * Reads exactly `into.length` bytes from `offset` (default 0) into the caller's buffer. The contents of `into` are
-   * undefined after a failure. A response of another length or another range is a failure, never accepted.
+   * Reads exactly `into.length` bytes from `offset` (default 0) into the caller's buffer. After a failure the contents of
+   * `into` are undefined, past what `onBytes` told of. A response of another length or another range is a failure, never
+   * accepted.
    */
   getInto(key: string, into: Uint8Array, options?: GetOptions): Promise<void>
 

@@ -56,11 +56,14 @@ export type Event =
   | { readonly type: 'peerStatus'; readonly peer: PeerId; readonly progress: PeerProgress }
   | { readonly type: 'peerDown'; readonly peer: PeerId }
   | { readonly type: 'claimsHeard'; readonly from: PeerId; readonly claims: readonly Claim[] }
-  /** Bytes of an open request that arrived since the last such event. */
+  /** Bytes of an open request, or a cancelled one, that arrived from its source since the last such event. */
   | { readonly type: 'requestProgress'; readonly request: RequestId; readonly bytes: number }
   /** Closes the request: its bytes match the chunk's id and may be passed on. */
   | { readonly type: 'chunkVerified'; readonly request: RequestId }
-  /** Closes the request. */
+  /**
+   * Closes the request. All that arrived was reported before. Unless `corrupt`, the shell keeps the bytes from the chunk's
+   * start up to there if it keeps fewer of the chunk already, until a requestChunk goes on with them or dropBeginning.
+   */
   | { readonly type: 'requestFailed'; readonly request: RequestId; readonly reason: FailReason }
   /** The chunk's bytes are in their files; their memory is free again. */
   | { readonly type: 'chunkStored'; readonly chunk: ChunkIndex }
@@ -68,8 +71,8 @@ export type Event =
   | { readonly type: 'chunkLost'; readonly chunk: ChunkIndex }
   | { readonly type: 'chunkAsked'; readonly peer: PeerId; readonly ask: AskId; readonly chunk: ChunkIndex }
   | { readonly type: 'askCancelled'; readonly ask: AskId }
-  /** Closes a served ask. */
-  | { readonly type: 'chunkServed'; readonly ask: AskId; readonly outcome: 'sent' | 'failed' }
+  /** Closes a served ask; `bytes` were asked for. */
+  | { readonly type: 'chunkServed'; readonly ask: AskId; readonly outcome: 'sent' | 'failed'; readonly bytes: number }
   | { readonly type: 'originChanged'; readonly readable: boolean }
   | { readonly type: 'wake' }
   | { readonly type: 'stop' }
@@ -79,8 +82,19 @@ export type RefuseReason = 'busy' | 'missing' | 'stopping'
 export type DropReason = 'corrupt' | 'lying' | 'flooding' | 'crowded'
 
 export type Action =
-  /** Closed by exactly one chunkVerified or requestFailed, also after cancelRequest. */
-  | { readonly type: 'requestChunk'; readonly request: RequestId; readonly chunk: ChunkIndex; readonly from: Source }
+  /**
+   * Closed by exactly one chunkVerified or requestFailed, also after cancelRequest. With an `offset` above 0 it takes over
+   * the bytes kept of the chunk, at least so many, and asks the source for those from there on.
+   */
+  | {
+      readonly type: 'requestChunk'
+      readonly request: RequestId
+      readonly chunk: ChunkIndex
+      readonly from: Source
+      readonly offset: number
+    }
+  /** The bytes kept of the chunk are no longer wanted. */
+  | { readonly type: 'dropBeginning'; readonly chunk: ChunkIndex }
   | { readonly type: 'cancelRequest'; readonly request: RequestId }
   | { readonly type: 'tellHave'; readonly chunks: readonly ChunkIndex[]; readonly to: readonly PeerId[] }
   | { readonly type: 'tellClaims'; readonly claims: readonly Claim[]; readonly to: readonly PeerId[] }

@@ -20,6 +20,9 @@ const RANGES = {
   neighboursWanted: { value: 31, min: 0, max: 1024 },
   findPeersEveryMs: { value: 5_000, min: 100, max: 600_000 },
 
+  /** Chunks of which the bytes of given-up requests are kept, in memory that nothing else needs. */
+  beginningsMax: { value: 64, min: 0, max: 4096 },
+
   requestsOpenMax: { value: 256, min: 1, max: 4096 },
   requestsPerPeerMin: { value: 2, min: 1, max: 64 },
   requestsPerPeerMax: { value: 16, min: 1, max: 256 },

@@ -150,9 +150,10 @@ export class PeerPolicy {
     let longestMs = 0
     for (const request of requests.all()) {
       if (request.peer === peer || !peer.have.has(request.chunk) || requests.of(request.chunk).length > 1) continue
-      if (!requests.hasRoom(request.bytes)) continue
+      const bytes = this.#state.bytesOf(request.chunk)
+      if (!requests.hasRoom(bytes)) continue
       // A neighbour of unknown speed is tried when the request is not yet half done.
-      const expectedMs = rate === 0 ? this.#ageMs(request) >>> 1 : Math.ceil(request.bytes / rate)
+      const expectedMs = rate === 0 ? this.#ageMs(request) >>> 1 : Math.ceil(bytes / rate)
       const restMs = this.#restMs(request)
       if (restMs <= expectedMs * 2 + DOUBLING_MARGIN_MS || restMs <= longestMs) continue
       slowest = request

@@ -3,6 +3,7 @@
 
 import { invariant } from '../base/errors.ts'
 import { type RequestId, requestId } from '../base/ids.ts'
+import type { Beginning, Sender } from './chunk-beginnings.ts'
 import type { Limits } from './limits.ts'
 import type { Peer } from './peer-table.ts'
 
@@ -11,11 +12,19 @@ export interface Request {
   readonly chunk: number
   /** Null: the origin. */
   readonly peer: Peer | null
+  /** Bytes that were here before: the source is asked for those from here on. */
+  readonly offset: number
+  /** What the source is asked for. */
   readonly bytes: number
+  /** All whose bytes end in the buffer, this source included; null: the origin. */
+  readonly senders: readonly Sender[]
   readonly startedAt: number
+  /** From this source. */
   received: number
   lastByteAt: number
   cancelled: boolean
+  /** When it was. */
+  cancelledAt: number
 }
 
 export class RequestTable {
@@ -76,27 +85,39 @@ export class RequestTable {
     for (const request of this.#byId.values()) if (!request.cancelled) yield request
   }
 
+  /** Chunks with a request that was cancelled before `time` and that the shell has not closed. */
+  *unclosed(time: number): IterableIterator<number> {
+    for (const request of this.#byId.values()) if (request.cancelled && request.cancelledAt < time) yield request.chunk
+  }
+
   /** Open requests for a chunk. */
   of(chunk: number): readonly Request[] {
     return this.#open.get(chunk) ?? NONE
   }
 
-  open(chunk: number, peer: Peer | null, bytes: number, now: number): Request {
+  /** Asks for what is missing of a chunk of `chunkBytes`, of which `beginning` is here. */
+  open(chunk: number, peer: Peer | null, chunkBytes: number, now: number, beginning?: Beginning): Request {
+    // A source is asked for a byte at least: only the end of an answer tells that it was whole.
+    const offset = Math.min(beginning?.bytes ?? 0, chunkBytes - 1)
+    const bytes = chunkBytes - offset
     const request: Request = {
       id: requestId(this.#next++),
       chunk,
       peer,
+      offset,
       bytes,
+      senders: [...new Set([...(beginning?.senders ?? []), peer?.id ?? null])],
       startedAt: now,
       received: 0,
       lastByteAt: now,
       cancelled: false,
+      cancelledAt: 0,
     }
     this.#byId.set(request.id, request)
     const others = this.#open.get(chunk)
     if (others === undefined) this.#open.set(chunk, [request])
     else others.push(request)
-    this.#memoryBytes += bytes
+    this.#memoryBytes += chunkBytes
     this.#openCount++
     if (peer === null) {
       this.#originCount++
@@ -110,12 +131,12 @@ export class RequestTable {
     return request
   }
 
-  /** More of an open request is here. */
+  /** More of a request is here; a cancelled one may still report what had arrived. */
   progress(request: Request, bytes: number, now: number): void {
     const counted = Math.min(bytes, request.bytes - request.received)
     request.received += counted
     request.lastByteAt = now
-    if (request.peer === null) this.#originRestBytes -= counted
+    if (request.peer === null && !request.cancelled) this.#originRestBytes -= counted
   }
 
   /** open -> cancelled. It no longer takes a place with its source. */
@@ -123,13 +144,14 @@ export class RequestTable {
     invariant(!request.cancelled, `request ${request.id} is cancelled twice`)
     this.#release(request, now)
     request.cancelled = true
+    request.cancelledAt = now
   }
 
   /** Takes a closed request out and frees its memory. */
   close(request: Request, now: number): void {
     if (!request.cancelled) this.#release(request, now)
     this.#byId.delete(request.id)
-    this.#memoryBytes -= request.bytes
+    this.#memoryBytes -= request.offset + request.bytes
   }
 
   /** The chunk's bytes are held in memory until stored() is called for it. */

@@ -6,13 +6,13 @@ import type { Bitfield } from '../base/bitfield.ts'
 import { invariant, unreachable } from '../base/errors.ts'
 import { type ChunkIndex, chunkIndex, type Micros, micros } from '../base/ids.ts'
 import { ClaimPolicy } from './claim-policy.ts'
-import type { Action, Event, FailReason, PeerProgress, SwarmStatus } from './events.ts'
+import type { Action, Event, PeerProgress, SwarmStatus } from './events.ts'
+import { FailurePolicy } from './failure-policy.ts'
 import { greet } from './greeting.ts'
 import { InjectionPolicy } from './injection-policy.ts'
 import { OriginPolicyDecider } from './origin-policy.ts'
 import { PeerPolicy } from './peer-policy.ts'
 import type { Peer } from './peer-table.ts'
-import type { Request } from './request-table.ts'
 import { type SchedulerInit, SwarmState } from './swarm-state.ts'
 import { UploadPolicy } from './upload-policy.ts'
 
@@ -22,6 +22,7 @@ export class Scheduler {
   readonly #state: SwarmState
   readonly #originPolicy: OriginPolicyDecider
   readonly #peerPolicy: PeerPolicy
+  readonly #failurePolicy: FailurePolicy
   readonly #uploadPolicy: UploadPolicy
   readonly #claimPolicy: ClaimPolicy
   readonly #injection: InjectionPolicy
@@ -41,6 +42,7 @@ export class Scheduler {
     this.#state = new SwarmState(init)
     this.#originPolicy = new OriginPolicyDecider(this.#state)
     this.#peerPolicy = new PeerPolicy(this.#state)
+    this.#failurePolicy = new FailurePolicy(this.#state)
     this.#uploadPolicy = new UploadPolicy(this.#state)
     this.#claimPolicy = new ClaimPolicy(this.#state)
     this.#injection = new InjectionPolicy(this.#state)
@@ -123,7 +125,7 @@ export class Scheduler {
         this.#chunkVerified(event)
         break
       case 'requestFailed':
-        this.#requestFailed(event)
+        this.#failurePolicy.failed(event.request, event.reason)
         break
       case 'chunkStored':
         this.#chunkStored(event)
@@ -179,7 +181,7 @@ export class Scheduler {
   }
 
   #chunkServed(event: EventOf<'chunkServed'>): void {
-    const ask = this.#uploadPolicy.served(event.ask, event.outcome)
+    const ask = this.#uploadPolicy.served(event.ask, event.outcome, event.bytes)
     if (ask !== undefined) this.#injection.served(ask.peer, ask.chunk, event.outcome === 'sent')
   }
 
@@ -223,8 +225,9 @@ export class Scheduler {
   #requestProgress(event: EventOf<'requestProgress'>): void {
     const { requests, originRate, peersRate, now } = this.#state
     const request = requests.find(event.request)
-    if (request === undefined || request.cancelled) return
+    if (request === undefined) return
     requests.progress(request, event.bytes, now)
+    if (request.cancelled) return
     if (request.peer === null) {
       originRate.add(event.bytes, now)
       this.#state.dirty = true
@@ -246,9 +249,10 @@ export class Scheduler {
     if (peer === null) state.originBackoffMs = 0
     else this.#delivered(peer)
     if (!isNew) return
-    state.bytesHeld += request.bytes
+    state.bytesHeld += state.bytesOf(chunk)
     state.lastNewAt = state.now
-    state.requests.keep(chunk, request.bytes)
+    state.requests.keep(chunk, state.bytesOf(chunk))
+    state.dropBeginning(chunk)
     state.setWanted(chunk, false)
     if (peer === null) {
       state.originBytes += request.bytes
@@ -265,32 +269,6 @@ export class Scheduler {
     const { peers } = this.#state
     peers.forgive(peer)
     if (peers.find(peer.id) === peer && peer.progress !== 'leaving') this.#state.setCounted(peer, true)
-  }
-
-  #requestFailed(event: EventOf<'requestFailed'>): void {
-    const request = this.#state.requests.find(event.request)
-    if (request === undefined) return
-    this.#state.closeRequest(request)
-    if (event.reason === 'cancelled') return
-    if (request.peer === null) this.#originFailed(request.chunk, event.reason)
-    else if (this.#state.peers.find(request.peer.id) === request.peer)
-      this.#peerFailed(request, request.peer, event.reason)
-  }
-
-  #originFailed(chunk: number, reason: FailReason): void {
-    if (reason === 'missing' || reason === 'corrupt') this.#state.originFailed(chunk, reason === 'corrupt')
-    else this.#state.backOffOrigin()
-  }
-
-  #peerFailed(request: Request, peer: Peer, reason: FailReason): void {
-    const state = this.#state
-    if (reason === 'corrupt') {
-      peer.corruptStrikes++
-      if (peer.corruptStrikes >= state.limits.corruptStrikesMax) state.dropPeer(peer, 'corrupt')
-    } else if (reason === 'missing') {
-      state.removeHave(peer, request.chunk)
-      this.#state.strikeForLying(peer)
-    } else state.peers.backOff(peer, state.now)
   }
 
   #chunkStored(event: EventOf<'chunkStored'>): void {
@@ -324,7 +302,9 @@ export class Scheduler {
 
   #tick(): void {
     const state = this.#state
-    this.#tickAt = state.now + state.limits.tickMs * 1000
+    const tickUs = state.limits.tickMs * 1000
+    this.#tickAt = state.now + tickUs
+    state.giveUpUnclosed(state.now - tickUs)
     for (const chunk of state.leases.expired(state.now)) state.placeOrigin(chunk)
     for (const request of state.requests.all()) {
       const alive = request.peer === null && state.now - request.lastByteAt < state.limits.stallMs * 1000

@@ -4,6 +4,7 @@
 import { Bitfield } from '../base/bitfield.ts'
 import { chunkIndex, type PeerId } from '../base/ids.ts'
 import { Prng } from '../base/prng.ts'
+import { ChunkBeginnings } from './chunk-beginnings.ts'
 import { ChunkPicker } from './chunk-picker.ts'
 import type { Action, Claim, DropReason } from './events.ts'
 import type { Limits } from './limits.ts'
@@ -55,6 +56,7 @@ export class SwarmState {
   readonly picker: ChunkPicker
   readonly peers: PeerTable
   readonly requests: RequestTable
+  readonly beginnings: ChunkBeginnings
   readonly leases: OriginLeases
   readonly uploads: UploadSlots
   readonly outbox: Outbox
@@ -111,6 +113,7 @@ export class SwarmState {
     this.picker = new ChunkPicker(chunkCount, this.random, init.first)
     this.peers = new PeerTable(this.limits)
     this.requests = new RequestTable(this.limits)
+    this.beginnings = new ChunkBeginnings(this.limits)
     this.leases = new OriginLeases(this.self, chunkCount, this.limits, this.random, init.first)
     this.uploads = new UploadSlots(this.limits)
     this.outbox = new Outbox(this.limits)
@@ -225,7 +228,9 @@ export class SwarmState {
   }
 
   openRequest(chunk: number, peer: Peer | null): void {
-    const request = this.requests.open(chunk, peer, this.bytesOf(chunk), this.now)
+    const beginning = this.beginnings.take(chunk, peer?.id ?? null)
+    const request = this.requests.open(chunk, peer, this.bytesOf(chunk), this.now, beginning)
+    this.#trimBeginnings()
     this.setWanted(chunk, false)
     if (peer === null) {
       this.originRate.start(this.now)
@@ -233,21 +238,48 @@ export class SwarmState {
       this.tell(this.leases.take(chunk, isCopy, this.originRate.rate(this.now), this.expectedOriginMs(), this.now))
     } else this.peersRate.start(this.now)
     const from = peer === null ? ORIGIN : { kind: 'peer' as const, peer: peer.id }
-    this.actions.push({ type: 'requestChunk', request: request.id, chunk: chunkIndex(chunk), from })
+    const { id, offset } = request
+    this.actions.push({ type: 'requestChunk', request: id, chunk: chunkIndex(chunk), from, offset })
   }
 
-  /** Gives up an open request; its chunk is wanted again unless held or asked for elsewhere. */
+  /** Gives up an open request. Its chunk is wanted again once the shell has closed it and we know how much is here. */
   cancelRequest(request: Request): void {
     this.requests.cancel(request, this.now)
     this.actions.push({ type: 'cancelRequest', request: request.id })
     this.#leftSource(request)
   }
 
-  /** Takes out a request that the shell has closed. */
+  /** Takes out a request that the shell has closed. Its chunk is wanted again unless held or asked for elsewhere. */
   closeRequest(request: Request): void {
+    const { chunk } = request
     this.requests.close(request, this.now)
     if (!request.cancelled) this.#leftSource(request)
+    this.#wantAgain(chunk)
     this.dirty = true
+  }
+
+  /** Waits no longer for the shell to close what was cancelled before `time`: a read may hang for ever. */
+  giveUpUnclosed(time: number): void {
+    for (const chunk of this.requests.unclosed(time)) this.#wantAgain(chunk)
+  }
+
+  /** Keeps what arrived of a closed request for the next, as the shell did, or has the shell drop it. */
+  keepBeginning(request: Request): void {
+    const { chunk, senders } = request
+    const bytes = request.offset + request.received
+    if (bytes <= this.beginnings.bytesOf(chunk)) return
+    if (this.held.has(chunk) || this.stopping || !this.beginnings.accepts(chunk, senders)) {
+      this.beginnings.remove(chunk)
+      this.actions.push({ type: 'dropBeginning', chunk: chunkIndex(chunk) })
+      return
+    }
+    if (request.peer === null) this.originBytes += request.received
+    this.beginnings.keep(chunk, { bytes, memoryBytes: this.bytesOf(chunk), senders })
+    this.#trimBeginnings()
+  }
+
+  dropBeginning(chunk: number): void {
+    if (this.beginnings.remove(chunk)) this.actions.push({ type: 'dropBeginning', chunk: chunkIndex(chunk) })
   }
 
   /** Something changed that may allow a request to the peer. */
@@ -338,7 +370,15 @@ export class SwarmState {
     }
     const { chunk } = request
     if (request.peer === null && !this.held.has(chunk)) this.tell(this.leases.end(chunk, 'dropped'))
+  }
+
+  #wantAgain(chunk: number): void {
     if (!this.held.has(chunk) && this.requests.of(chunk).length === 0) this.setWanted(chunk, true)
+  }
+
+  #trimBeginnings(): void {
+    for (const chunk of this.beginnings.trim(this.requests.memoryBytes))
+      this.actions.push({ type: 'dropBeginning', chunk: chunkIndex(chunk) })
   }
 }
 

@@ -38,21 +38,21 @@ export class UploadPolicy {
   }
 
   /** Returns the ask, or undefined when it was not being served. */
-  served(id: AskId, outcome: 'sent' | 'failed'): Ask | undefined {
+  served(id: AskId, outcome: 'sent' | 'failed', bytes: number): Ask | undefined {
     const ask = this.#state.uploads.finish(id)
     const peer = ask === undefined ? undefined : this.#state.peers.find(ask.peer)
     if (peer !== undefined && outcome === 'sent') peer.refusals = 0
-    this.#measure(id, ask, outcome)
+    if (outcome === 'sent') this.#measure(id, ask, bytes)
+    this.#startedAt.delete(id)
     this.#serve()
     return ask
   }
 
-  #measure(id: AskId, ask: Ask | undefined, outcome: 'sent' | 'failed'): void {
+  #measure(id: AskId, ask: Ask | undefined, bytes: number): void {
     const startedAt = this.#startedAt.get(id)
-    this.#startedAt.delete(id)
-    if (ask === undefined || startedAt === undefined || outcome !== 'sent') return
+    if (ask === undefined || startedAt === undefined) return
     const { uploads, now } = this.#state
-    this.#uplink.sent(this.#state.bytesOf(ask.chunk), startedAt, now, uploads.serving + 1)
+    this.#uplink.sent(bytes, startedAt, now, uploads.serving + 1)
     this.#state.uplinkRate = this.#uplink.rate
   }
 

@@ -45,7 +45,11 @@ const PARSERS: { readonly [Type in Event['type']]: Parser<Type> } = {
   chunkLost: (fields) => ({ chunk: chunkOf(fields) }),
   chunkAsked: (fields) => ({ peer: peerOf(fields), ask: askId(fields.integer('ask')), chunk: chunkOf(fields) }),
   askCancelled: (fields) => ({ ask: askId(fields.integer('ask')) }),
-  chunkServed: (fields) => ({ ask: askId(fields.integer('ask')), outcome: fields.word('outcome', OUTCOMES) }),
+  chunkServed: (fields) => ({
+    ask: askId(fields.integer('ask')),
+    outcome: fields.word('outcome', OUTCOMES),
+    bytes: fields.integer('bytes'),
+  }),
   originChanged: (fields) => ({ readable: fields.boolean('readable') }),
   wake: () => ({}),
   stop: () => ({}),

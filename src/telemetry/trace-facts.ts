@@ -36,14 +36,25 @@ export interface TraceSummary {
   readonly dropped: Readonly<Partial<Record<DropReason, number>>>
 }
 
+/** Bytes from a chunk's start that lie in memory. */
+interface Beginning {
+  readonly bytes: number
+  readonly fromStore: number
+}
+
 interface OpenRequest {
   readonly chunk: number
   readonly isOrigin: boolean
+  /** What earlier requests brought. */
+  readonly before: Beginning
+  received: number
 }
 
 export class TraceFacts {
   readonly #header: TraceHeader
   readonly #open = new Map<RequestId, OpenRequest>()
+  /** Kept of given-up requests, by chunk. */
+  readonly #kept = new Map<number, Beginning>()
   readonly #peers = new Set<string>()
   readonly #failed: Partial<Record<FailReason, number>> = {}
   readonly #dropped: Partial<Record<DropReason, number>> = {}
@@ -66,7 +77,11 @@ export class TraceFacts {
     this.#lastAt = now
     if (event.type === 'peerUp' && this.#peers.size < PEERS_COUNTED_MAX) this.#peers.add(event.peer)
     if (event.type === 'chunkVerified') this.#verified(event.request)
-    if (event.type === 'requestFailed' && this.#open.delete(event.request)) count(this.#failed, event.reason)
+    if (event.type === 'requestFailed') this.#gaveUp(event.request, event.reason)
+    if (event.type === 'requestProgress') {
+      const request = this.#open.get(event.request)
+      if (request !== undefined) request.received += event.bytes
+    }
     for (const action of actions) this.#act(action, now)
   }
 
@@ -97,27 +112,55 @@ export class TraceFacts {
     this.#open.delete(id)
     this.#chunksVerified++
     const bytes = this.#header.chunkBytes[request.chunk] ?? 0
-    if (request.isOrigin) this.#fromStore += bytes
-    else this.#fromPeers += bytes
+    const fromStore = this.#fromStoreOf(request, bytes)
+    this.#fromStore += fromStore
+    this.#fromPeers += bytes - fromStore
+  }
+
+  #fromStoreOf({ before, isOrigin }: OpenRequest, bytes: number): number {
+    return Math.min(bytes, before.fromStore + (isOrigin ? bytes - before.bytes : 0))
+  }
+
+  #gaveUp(id: RequestId, reason: FailReason): void {
+    const request = this.#open.get(id)
+    if (request === undefined) return
+    this.#open.delete(id)
+    count(this.#failed, reason)
+    const chunkBytes = this.#header.chunkBytes[request.chunk] ?? 0
+    const bytes = Math.min(chunkBytes, request.before.bytes + request.received)
+    if (reason === 'corrupt' || bytes <= (this.#kept.get(request.chunk)?.bytes ?? 0)) return
+    this.#kept.set(request.chunk, { bytes, fromStore: this.#fromStoreOf(request, bytes) })
+  }
+
+  /** What a request goes on with. Nothing is believed of an offset but that so much was kept. */
+  #take(chunk: number, offset: unknown): Beginning {
+    const kept = this.#kept.get(chunk)
+    if (kept === undefined || typeof offset !== 'number' || offset <= 0) return NOTHING
+    this.#kept.delete(chunk)
+    const bytes = Math.min(offset, kept.bytes)
+    return { bytes, fromStore: Math.min(bytes, kept.fromStore) }
   }
 
   #act(action: RecordedAction, now: Micros): void {
     if (action.type === 'complete') this.#completeAt ??= now
     if (action.type === 'dropPeer') this.#drop(action['reason'])
+    if (action.type === 'dropBeginning' && typeof action['chunk'] === 'number') this.#kept.delete(action['chunk'])
     if (action.type !== 'requestChunk') return
     if (this.#open.size >= REQUESTS_OPEN_MAX)
       throw new MalformedLine(`more than ${REQUESTS_OPEN_MAX} requests are open`)
-    const { request, chunk, from } = action
+    const { request, chunk, from, offset } = action
     if (typeof request !== 'number' || typeof chunk !== 'number')
       throw new MalformedLine('a requestChunk without numbers')
     const isOrigin = typeof from === 'object' && from !== null && 'kind' in from && from.kind === 'origin'
-    this.#open.set(requestId(request), { chunk, isOrigin })
+    this.#open.set(requestId(request), { chunk, isOrigin, before: this.#take(chunk, offset), received: 0 })
   }
 
   #drop(reason: unknown): void {
     for (const known of DROP_REASONS) if (reason === known) count(this.#dropped, known)
   }
 }
+
+const NOTHING: Beginning = { bytes: 0, fromStore: 0 }
 
 const DROP_REASONS: readonly DropReason[] = ['corrupt', 'lying', 'flooding', 'crowded']
 

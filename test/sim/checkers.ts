@@ -32,6 +32,12 @@ export class Checks {
     }
   }
 
+  /** A request goes on where kept bytes end; of a whole chunk that was never proven the last byte is asked again. */
+  begins(node: SimNode, offset: number, kept: number): void {
+    const fits = offset === 0 || kept === offset || kept === offset + 1
+    this.#check(node, fits, `a request goes on at ${offset} with ${kept} bytes kept`)
+  }
+
   serves(node: SimNode, chunk: ChunkIndex): void {
     this.#check(node, node.held.has(chunk), `chunk ${chunk} is served and not held`)
   }
@@ -39,6 +45,10 @@ export class Checks {
   after(node: SimNode, deadline: number | null): void {
     const open = node.requestsOpen
     this.#check(node, open <= this.#limits.requestsOpenMax, `${open} requests open`)
+    const { beginningsMax, memoryBytesMax } = this.#limits
+    this.#check(node, node.keptCount <= beginningsMax + node.eventsWaiting, `${node.keptCount} beginnings kept`)
+    const fits = node.keptCount === 0 || node.memoryBytes <= memoryBytesMax
+    this.#check(node, fits, `${node.memoryBytes} bytes in memory`)
     this.#check(node, deadline !== null || node.held.complete, 'nothing more will happen, and chunks are missing')
   }
 

@@ -22,6 +22,11 @@ export function corrupting(node: NodeSpec): NodeSpec {
   return { ...node, behaviour: 'corrupt' }
 }
 
+/** Sends wrong bytes for half of every chunk and refuses the rest, so that others finish what it began. */
+export function poisoning(node: NodeSpec): NodeSpec {
+  return { ...node, behaviour: 'poison' }
+}
+
 /** Holds everything and sends a byte per millisecond. */
 export function crawling(node: NodeSpec): NodeSpec {
   return { ...node, origin: 0, up: 1, source: true }
@@ -30,6 +35,10 @@ export function crawling(node: NodeSpec): NodeSpec {
 /** Sends as slowly as a fiftieth of its uplink. */
 export function slow(node: NodeSpec): NodeSpec {
   return { ...node, behaviour: 'slow' }
+}
+
+export function sendsWrongBytes(node: NodeSpec): boolean {
+  return node.behaviour === 'corrupt' || node.behaviour === 'poison'
 }
 
 /** Whether the node must be complete at the end, whatever else happens. */

@@ -73,6 +73,8 @@ export class SendingLink {
   /** Every byte that left, also of flows given up later. */
   sentBytes = 0
   #flows: Flow[] = []
+  /** Of which a block is being sent; it may be missing among the others meanwhile. */
+  #current: Flow | undefined
   #busy = false
   #debtBytes = 0
   #wakeAt = Number.POSITIVE_INFINITY
@@ -115,6 +117,7 @@ export class SendingLink {
 
   clear(): void {
     for (const flow of this.#flows) flow.cancelled = true
+    if (this.#current !== undefined) this.#current.cancelled = true
     this.#flows = []
   }
 
@@ -150,6 +153,7 @@ export class SendingLink {
     const us = ((bytes + this.#debtBytes) * 1000) / this.#rate
     this.#debtBytes = 0
     this.#busy = true
+    this.#current = flow
     flow.readyAt = this.#clock.now + (bytes * 1000) / flow.rateMax
     this.#clock.after(us, () => {
       this.#busy = false

@@ -13,7 +13,13 @@ export function traceNumbers(action: Action): number[] {
   const kind = hashText(action.type)
   switch (action.type) {
     case 'requestChunk':
-      return [kind, action.request, action.chunk, action.from.kind === 'origin' ? 0 : hashText(action.from.peer)]
+      return [
+        kind,
+        action.request,
+        action.chunk,
+        action.from.kind === 'origin' ? 0 : hashText(action.from.peer),
+        action.offset,
+      ]
     case 'cancelRequest':
       return [kind, action.request]
     case 'tellHave':
@@ -26,6 +32,8 @@ export function traceNumbers(action: Action): number[] {
       return [kind, action.ask, action.chunk]
     case 'refuseAsk':
       return [kind, action.ask, hashText(action.reason)]
+    case 'dropBeginning':
+      return [kind, action.chunk]
     case 'dropPeer':
       return [kind, hashText(action.peer)]
     case 'findPeers':

@@ -6,6 +6,8 @@ import { type AskId, askId, type ChunkIndex, micros, type PeerId, type RequestId
 import type { Action, Event, FailReason } from '../../src/swarm/events.ts'
 import { Scheduler } from '../../src/swarm/scheduler.ts'
 import type { SchedulerInit } from '../../src/swarm/swarm-state.ts'
+import { Beginnings } from './beginnings.ts'
+import { sendsWrongBytes } from './faults.ts'
 import { Flow, ReceivingLink, SendingLink } from './links.ts'
 import { claimBytes, traceNumbers } from './messages.ts'
 import { fieldOf, fieldWith, type NodeSpec, ORIGIN_CONNECTION_RATE, ORIGIN_FIRST_BYTE_US, type World } from './world.ts'
@@ -15,6 +17,11 @@ interface Transfer {
   readonly request: RequestId
   readonly chunk: ChunkIndex
   readonly from: SimNode | null
+  /** Bytes that were here before. */
+  readonly offset: number
+  /** Whether they, and what came since, are what the chunk has there. */
+  isRight: boolean
+  /** From this source. */
   received: number
   /** What the source sends it with, once it does. */
   flow: Flow | undefined
@@ -57,6 +64,7 @@ export class SimNode {
   #scheduler: Scheduler | undefined
   readonly #neighbours = new Map<PeerId, SimNode>()
   readonly #transfers = new Map<RequestId, Transfer>()
+  readonly #beginnings = new Beginnings()
   readonly #served = new Map<AskId, Served>()
   readonly #dropped = new Set<SimNode>()
   readonly #queue: Event[] = []
@@ -82,6 +90,23 @@ export class SimNode {
 
   get requestsOpen(): number {
     return this.#transfers.size
+  }
+
+  /** Chunks of which a beginning is kept. */
+  get keptCount(): number {
+    return this.#beginnings.chunks.length
+  }
+
+  /** What the chunks under way and the beginnings take. */
+  get memoryBytes(): number {
+    const { chunkBytes } = this.#world.spec
+    const chunks = [...[...this.#transfers.values()].map(({ chunk }) => chunk), ...this.#beginnings.chunks]
+    return chunks.reduce((sum, chunk) => sum + (chunkBytes[chunk] ?? 0), 0)
+  }
+
+  /** Events that the scheduler has not been told yet. */
+  get eventsWaiting(): number {
+    return this.#queue.length
   }
 
   get neighbourCount(): number {
@@ -194,6 +219,9 @@ export class SimNode {
       case 'cancelRequest':
         this.#cancel(action.request)
         break
+      case 'dropBeginning':
+        this.#world.wastedBytes += this.#beginnings.take(action.chunk)?.bytes ?? 0
+        break
       case 'serveChunk':
         this.#serve(action.ask, action.chunk)
         break
@@ -255,8 +283,18 @@ export class SimNode {
 
   #request(action: Extract<Action, { type: 'requestChunk' }>): void {
     const from = action.from.kind === 'origin' ? null : (this.#world.find(action.from.peer) ?? null)
-    const { request, chunk } = action
-    const transfer: Transfer = { request, chunk, from, received: 0, flow: undefined, ask: undefined, ended: false }
+    const { request, chunk, offset } = action
+    const kept = offset === 0 ? undefined : this.#beginnings.take(chunk)
+    this.#world.checks.begins(this, offset, kept?.bytes ?? 0)
+    this.#world.wastedBytes += (kept?.bytes ?? 0) - offset
+    const transfer: Transfer = {
+      ...{ request, chunk, from, offset },
+      isRight: kept?.isRight !== false,
+      received: 0,
+      flow: undefined,
+      ask: undefined,
+      ended: false,
+    }
     this.#transfers.set(request, transfer)
     if (action.from.kind === 'origin') {
       this.#world.clock.after(ORIGIN_FIRST_BYTE_US, () => {
@@ -288,7 +326,7 @@ export class SimNode {
     this.#world.checks.serves(this, chunk)
     if (served === undefined || served.transfer.ended) {
       this.#served.delete(ask)
-      this.event({ type: 'chunkServed', ask, outcome: 'failed' })
+      this.event({ type: 'chunkServed', ask, outcome: 'failed', bytes: 0 })
       return
     }
     const { sites } = this.#world
@@ -302,15 +340,17 @@ export class SimNode {
   }
 
   #flow(to: SimNode, transfer: Transfer, way: Way, ask?: AskId): Flow {
-    const bytes = this.#world.spec.chunkBytes[transfer.chunk] ?? 0
+    const bytes = (this.#world.spec.chunkBytes[transfer.chunk] ?? 0) - transfer.offset
     return new Flow({
       ...way,
       bytes,
       to: to.down,
       arrived: (count) => {
         to.#arrived(transfer, count, bytes, this)
-        const whole = transfer.received === bytes
-        if (whole && ask !== undefined) this.#endServing(ask, 'sent')
+        if (ask === undefined) return
+        const isPoison = this.spec.behaviour === 'poison' && transfer.received * 2 >= bytes
+        if (isPoison) this.#refuse(ask, 'busy')
+        else if (transfer.received === bytes) this.#endServing(ask, 'sent')
       },
     })
   }
@@ -320,16 +360,17 @@ export class SimNode {
     transfer.received += count
     if (transfer.ended) this.#world.wastedBytes += count
     if (transfer.ended || !this.alive) return
+    if (from !== this && sendsWrongBytes(from.spec)) transfer.isRight = false
     this.event({ type: 'requestProgress', request: transfer.request, bytes: count })
     if (transfer.received < total || transfer.ended) return
-    if (from !== this && from.spec.behaviour === 'corrupt') this.#end(transfer, 'corrupt')
-    else this.#verified(transfer)
+    if (transfer.isRight) this.#verified(transfer)
+    else this.#end(transfer, 'corrupt')
   }
 
   #verified(transfer: Transfer): void {
     transfer.ended = true
     this.#transfers.delete(transfer.request)
-    if (!this.held.add(transfer.chunk)) this.#world.wastedBytes += transfer.received
+    if (!this.held.add(transfer.chunk)) this.#world.wastedBytes += transfer.offset + transfer.received
     this.event({ type: 'chunkVerified', request: transfer.request })
     this.#world.clock.after(STORE_US, () => this.event({ type: 'chunkStored', chunk: transfer.chunk }))
   }
@@ -337,9 +378,11 @@ export class SimNode {
   #end(transfer: Transfer, reason: FailReason): void {
     if (transfer.ended) return
     transfer.ended = true
-    this.#world.wastedBytes += transfer.received
-    this.#transfers.delete(transfer.request)
-    this.event({ type: 'requestFailed', request: transfer.request, reason })
+    const { request, chunk, offset, received, isRight } = transfer
+    this.#transfers.delete(request)
+    const bytes = offset + received
+    this.#world.wastedBytes += reason === 'corrupt' ? bytes : this.#beginnings.keep(chunk, { bytes, isRight })
+    this.event({ type: 'requestFailed', request, reason })
   }
 
   #cancel(request: RequestId): void {
@@ -359,8 +402,8 @@ export class SimNode {
 
   #refuse(ask: AskId, reason: FailReason): void {
     const served = this.#served.get(ask)
-    this.#served.delete(ask)
     if (served === undefined) return
+    this.#endServing(ask, 'failed')
     const { client, transfer } = served
     this.#world.send(this, client, 16, () => client.#end(transfer, reason))
   }
@@ -372,6 +415,7 @@ export class SimNode {
     this.#served.delete(ask)
     if (served.flow === undefined) return
     this.up.cancel(served.flow)
-    this.event({ type: 'chunkServed', ask, outcome })
+    const bytes = (this.#world.spec.chunkBytes[served.transfer.chunk] ?? 0) - served.transfer.offset
+    this.event({ type: 'chunkServed', ask, outcome, bytes })
   }
 }

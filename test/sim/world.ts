@@ -29,8 +29,8 @@ export interface NodeSpec {
   /** False: nobody can dial it. */
   readonly reachable?: boolean
   readonly site?: string
-  /** `slow`: sends at a fiftieth of its uplink. */
-  readonly behaviour?: 'honest' | 'liar' | 'silent' | 'corrupt' | 'slow'
+  /** `slow`: sends at a fiftieth of its uplink. `poison`: sends wrong bytes, and half of what it is asked for. */
+  readonly behaviour?: 'honest' | 'liar' | 'silent' | 'corrupt' | 'poison' | 'slow'
 }
 
 /** Something that happens to the network, whatever the nodes do. */

@@ -162,6 +162,29 @@ describe('a replay', () => {
     assert.deepEqual([short.failed, short.peers, short.secondsToComplete], [{ broken: 1 }, 1, null])
   })
 
+  it('counts the bytes of a chunk where each came from', async () => {
+    const init: SchedulerInit = {
+      ...{ self: peerId('self'), chunkBytes: [MIB], held: new Bitfield(1), limits: parseLimits(), seed: 5 },
+      origin: { readable: true, mode: 'once', copiesMax: 2 },
+    }
+    const scheduler = new Scheduler(init)
+    const lines = [headerLine(traceHeader(PROGRAM, init))]
+    const events: Event[] = [
+      { type: 'wake' },
+      { type: 'requestProgress', request: requestId(1), bytes: 100 },
+      { type: 'requestFailed', request: requestId(1), reason: 'broken' },
+      { type: 'peerUp', peer: ANN, have: Bitfield.full(1), readsOrigin: true, holdsAll: true, site: '' },
+      { type: 'requestProgress', request: requestId(2), bytes: MIB - 100 },
+      { type: 'chunkVerified', request: requestId(2) },
+    ]
+    for (const event of events) lines.push(stepLine(micros(0), event, scheduler.step(event, micros(0))))
+    const { difference, fromStore, fromPeers } = await replay(lines)
+    assert.deepEqual([difference, fromStore, fromPeers], [null, 100, MIB - 100])
+    // Recorded by a version that knew nothing of offsets.
+    const old = await replay(lines.map((line) => line.replace('"offset":100', '"more":1')))
+    assert.deepEqual([old.fromStore, old.fromPeers], [0, MIB])
+  })
+
   it('goes on counting after the first difference, and compares no more', async () => {
     const trace = shortTrace()
     const whole = await replay(trace)

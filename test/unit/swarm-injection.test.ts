@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { askId, chunkIndex, type PeerId } from '../../src/base/ids.ts'
 import type { Action } from '../../src/swarm/events.ts'
-import { ANN, Bench, BOB } from '../support/scheduler-bench.ts'
+import { ANN, Bench, BOB, CHUNK_BYTES } from '../support/scheduler-bench.ts'
 
 const CHUNKS = 12
 const LIMITS = { injectionWindow: 4, injectionPerPeerMin: 2, injectionPerPeerMax: 2 }
@@ -22,7 +22,7 @@ let nextAsk = 1
 function serve(bench: Bench, peer: PeerId, chunk: number, outcome: 'sent' | 'failed' = 'sent'): readonly Action[] {
   const ask = askId(nextAsk++)
   bench.step({ type: 'chunkAsked', peer, ask, chunk: chunkIndex(chunk) })
-  return bench.step({ type: 'chunkServed', ask, outcome })
+  return bench.step({ type: 'chunkServed', ask, outcome, bytes: CHUNK_BYTES })
 }
 
 describe('a source that gives out its chunks', () => {

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Bitfield } from '../../src/base/bitfield.ts'
 import { askId, chunkIndex, peerId, type RequestId, requestId } from '../../src/base/ids.ts'
-import type { Action, Event } from '../../src/swarm/events.ts'
+import type { Event } from '../../src/swarm/events.ts'
+import { parseLimits } from '../../src/swarm/limits.ts'
 import { ANN, Bench, BOB, CHUNK_BYTES, SELF } from '../support/scheduler-bench.ts'
+import { ShellMemory } from '../support/shell-memory.ts'
 
 describe('the scheduler under any events', () => {
   const peer = fc.constantFrom(ANN, BOB, peerId('carl'))
@@ -45,28 +47,35 @@ describe('the scheduler under any events', () => {
     fc.record({ type: fc.constant('chunkLost'), chunk }),
     fc.record({ type: fc.constant('chunkAsked'), peer, ask, chunk }),
     fc.record({ type: fc.constant('askCancelled'), ask }),
-    fc.record({ type: fc.constant('chunkServed'), ask, outcome: fc.constantFrom('sent', 'failed') }),
+    fc.record({
+      type: fc.constant('chunkServed'),
+      ask,
+      outcome: fc.constantFrom('sent', 'failed'),
+      bytes: fc.nat(CHUNK_BYTES),
+    }),
     fc.record({ type: fc.constant('originChanged'), readable: fc.boolean() }),
     fc.record({ type: fc.constant('wake') }),
   )
 
-  it('keeps its tables in step, asks for nothing that it holds, and finishes when all is delivered', () => {
+  it('keeps its tables in step, goes on where kept bytes end, and finishes when all is delivered', () => {
+    const some = fc.array(fc.tuple(event, fc.nat(5_000)), { maxLength: 80 })
+    const change = fc.constantFrom({}, { beginningsMax: 2 }, { memoryBytesMax: 4 * CHUNK_BYTES })
     fc.assert(
-      fc.property(fc.array(fc.tuple(event, fc.nat(5_000)), { maxLength: 80 }), fc.nat(), (events, seed) => {
-        const bench = new Bench({ seed, origin: { mode: 'auto' } })
-        const open = new Set<RequestId>()
-        const watch = (actions: readonly Action[]): void => {
-          for (const action of bench.all('requestChunk', actions)) open.add(action.request)
-          assert.ok(open.size <= 256)
+      fc.property(some, change, fc.nat(), (events, limits, seed) => {
+        const bench = new Bench({ seed, limits, origin: { mode: 'auto' } })
+        const memory = new ShellMemory(parseLimits(limits))
+        const step = (one: Event): void => {
+          memory.event(one)
+          memory.actions(bench.step(one))
+          assert.ok(memory.open.size <= 256)
         }
         for (const [one, waitMs] of events) {
-          if ('request' in one) open.delete(one.request)
-          watch(bench.step(one))
-          watch(bench.wait(waitMs))
+          step(one)
+          memory.actions(bench.wait(waitMs))
         }
-        for (const name of [ANN, BOB, peerId('carl')]) bench.step({ type: 'peerDown', peer: name })
-        for (const request of open) bench.step({ type: 'requestFailed', request, reason: 'broken' })
-        watch(bench.step({ type: 'originChanged', readable: true }))
+        for (const name of [ANN, BOB, peerId('carl')]) step({ type: 'peerDown', peer: name })
+        for (const request of [...memory.open.keys()]) step({ type: 'requestFailed', request, reason: 'broken' })
+        step({ type: 'originChanged', readable: true })
         finish(bench)
         assert.equal(bench.scheduler.status().requestsOpen, 0)
       }),
@@ -78,10 +87,11 @@ describe('the scheduler under any events', () => {
   function finish(bench: Bench): void {
     const closed = new Set<RequestId>()
     for (let round = 0; round < 400 && bench.scheduler.status().chunksHeld < bench.chunks; round++) {
-      for (const { request } of bench.all('requestChunk')) {
+      for (const { request, chunk } of bench.all('requestChunk')) {
         if (closed.has(request)) continue
         closed.add(request)
         bench.deliver(request)
+        bench.step({ type: 'chunkStored', chunk })
       }
       bench.wait(1_000)
     }
