@@ -292,7 +292,7 @@ describe('the scheduler', () => {
     assert.equal(serving(), 2)
     for (let id = 1; id <= 8; id++) {
       bench.now += 200_000
-      bench.step({ type: 'chunkServed', ask: askId(id), outcome: 'sent' })
+      bench.step({ type: 'chunkServed', ask: askId(id), outcome: 'sent', bytes: CHUNK_BYTES })
     }
     assert.equal(serving(), 8 + 5)
   })
