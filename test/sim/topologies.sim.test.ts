@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type BoundInput, fluidBoundMs } from '../../src/swarm/bound.ts'
+import { unfairness } from './fairness.ts'
 import { corrupting, crashing, mustFinish, slow } from './faults.ts'
 import { chunks, type NodeSpec, nodes, World, type WorldResult, type WorldSpec } from './world.ts'
 
@@ -53,6 +54,27 @@ describe('a simulated swarm in two sites', () => {
       { atMs: 40_000, type: 'heal' as const },
     ]
     run(worldOf(22, inSites(4), { events }))
+  })
+})
+
+describe('a simulated swarm whose nodes are alike', () => {
+  function fair(world: World): void {
+    const { time, sent, origin } = unfairness(world, run(world))
+    atMost(time, 1.1, 'the longest time by the shortest', world.spec.seed)
+    atMost(sent, 1.3, 'the most sent by the least', world.spec.seed)
+    atMost(origin, 1.1, 'the most read from the origin by the mean', world.spec.seed)
+  }
+
+  it('has all of them end at about the same time, and carry about the same', () => {
+    for (const count of [4, 16]) fair(worldOf(41, nodes(count, PLAIN)))
+  })
+
+  it('treats them alike when uplinks are what is short', () => {
+    fair(worldOf(42, nodes(12, { ...PLAIN, up: 5_000 })))
+  })
+
+  it('treats those alike who came late together, beside those who were there first', () => {
+    fair(worldOf(43, [...nodes(8, PLAIN), ...nodes(8, { ...PLAIN, joinAtMs: 8_000 })]))
   })
 })
 
