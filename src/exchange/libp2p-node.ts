@@ -9,6 +9,7 @@ import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { describeError, SwarmError, systemErrorCode } from '../base/errors.ts'
 import { parseAddress, tcpAddress } from './addresses.ts'
+import { corked } from './corked.ts'
 import * as limits from './limits.ts'
 import { noiseCrypto } from './noise-crypto.ts'
 
@@ -49,7 +50,7 @@ function nodeOptions(init: NodeInit, listen: string[]): Parameters<typeof create
     // `announce` would replace what the node listens on.
     addresses: { listen, appendAnnounce: [...init.announce] },
     transports: [tcp()],
-    connectionEncrypters: [noise({ crypto: noiseCrypto })],
+    connectionEncrypters: [corked(noise({ crypto: noiseCrypto }))],
     streamMuxers: [
       yamux({
         maxInboundStreams: limits.STREAMS_PER_CONNECTION_MAX,

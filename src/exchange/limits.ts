@@ -14,6 +14,8 @@ export const CONTROL_MESSAGES_PER_TICK_MAX = 150_000
 export const FRAME_BODY_BYTES_MAX = 256 * KIB
 /** The sender waits while more than this lies in the stream's buffer, so that a slow reader costs this and one frame. */
 export const PAYLOAD_BUFFER_BYTES_MAX = 512 * KIB
+/** Encrypted bytes that wait for the end of a turn of the event loop, to leave in one piece; a frame and what belongs to it. */
+export const CORKED_BYTES_MAX = 256 * KIB
 /** Longest range of one request. */
 export const REQUEST_BYTES_MAX = 64 * MIB
 /** Requests that one peer may have open with another, counted by both ends. */
