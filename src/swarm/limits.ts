@@ -29,7 +29,9 @@ const RANGES = {
   /** Bytes asked of one peer: what it delivers in this time, and one chunk. */
   peerQueueMs: { value: 500, min: 10, max: 60_000 },
   /** Bytes asked of all peers: what arrived in this time at best, and requestsTotalMin chunks. */
-  totalQueueMs: { value: 400, min: 10, max: 60_000 },
+  totalQueueMs: { value: 200, min: 10, max: 60_000 },
+  /** While those are fewer than this, twice as many, up to this: a few may all be with slow peers, many even out. */
+  requestsFew: { value: 24, min: 0, max: 256 },
   requestsTotalMin: { value: 8, min: 1, max: 256 },
 
   /** Requests to peers while the origin could fill half of our downlink and has chunks that nobody took. */

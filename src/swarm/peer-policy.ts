@@ -55,7 +55,8 @@ export class PeerPolicy {
     const { limits, peers, peersRate, chunkBytesMean, originPeakRate, peakRate, now } = this.#state
     // What came in at best, too: with room for few requests, those that wait in long queues would leave no room for others.
     const rate = Math.max(peersRate.rate(now), peakRate)
-    const count = Math.floor((rate * limits.totalQueueMs) / chunkBytesMean)
+    const usual = Math.floor((rate * limits.totalQueueMs) / chunkBytesMean)
+    const count = Math.max(usual, Math.min(2 * usual, limits.requestsFew))
     if (!this.#isBesideOrigin()) return Math.min(limits.requestsOpenMax, count + limits.requestsTotalMin)
     // A downlink that the origin alone can fill, or half of it, is worth most to the swarm for what nobody has yet. One
     // request shows when peers bring more.
