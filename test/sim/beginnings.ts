@@ -11,8 +11,12 @@ export interface Beginning {
 export class Beginnings {
   readonly #kept = new Map<ChunkIndex, Beginning>()
 
-  get chunks(): readonly ChunkIndex[] {
-    return [...this.#kept.keys()]
+  get count(): number {
+    return this.#kept.size
+  }
+
+  chunks(): IterableIterator<ChunkIndex> {
+    return this.#kept.keys()
   }
 
   /** Keeps the longer one. Returns how many bytes are thrown away. */

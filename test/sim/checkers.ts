@@ -43,12 +43,12 @@ export class Checks {
   }
 
   after(node: SimNode, deadline: number | null): void {
-    const open = node.requestsOpen
+    const { requestsOpen: open, keptCount } = node.payload
     this.#check(node, open <= this.#limits.requestsOpenMax, `${open} requests open`)
     const { beginningsMax, memoryBytesMax } = this.#limits
-    this.#check(node, node.keptCount <= beginningsMax + node.eventsWaiting, `${node.keptCount} beginnings kept`)
-    const fits = node.keptCount === 0 || node.memoryBytes <= memoryBytesMax
-    this.#check(node, fits, `${node.memoryBytes} bytes in memory`)
+    this.#check(node, keptCount <= beginningsMax + node.eventsWaiting, `${keptCount} beginnings kept`)
+    const memoryBytes = keptCount === 0 ? 0 : node.payload.memoryBytes
+    this.#check(node, memoryBytes <= memoryBytesMax, `${memoryBytes} bytes in memory beside beginnings`)
     this.#check(node, deadline !== null || node.held.complete, 'nothing more will happen, and chunks are missing')
   }
 

@@ -1,51 +1,18 @@
 // One simulated node: a production scheduler and the smallest shell around it. It performs the actions over simulated
-// links, reports what happens as events, and misbehaves in transit where its spec says so.
+// links, reports what happens as events, and misbehaves where its spec says so. Chunks are moved in payload.ts.
 
 import type { Bitfield } from '../../src/base/bitfield.ts'
-import { type AskId, askId, type ChunkIndex, micros, type PeerId, type RequestId } from '../../src/base/ids.ts'
-import type { Action, Event, FailReason } from '../../src/swarm/events.ts'
+import { micros, type PeerId } from '../../src/base/ids.ts'
+import type { Action, Event } from '../../src/swarm/events.ts'
 import { Scheduler } from '../../src/swarm/scheduler.ts'
 import type { SchedulerInit } from '../../src/swarm/swarm-state.ts'
-import { Beginnings } from './beginnings.ts'
-import { sendsWrongBytes } from './faults.ts'
-import { Flow, ReceivingLink, SendingLink } from './links.ts'
+import { ReceivingLink, SendingLink } from './links.ts'
 import { claimBytes, traceNumbers } from './messages.ts'
-import { fieldOf, fieldWith, type NodeSpec, ORIGIN_CONNECTION_RATE, ORIGIN_FIRST_BYTE_US, type World } from './world.ts'
+import { Payload } from './payload.ts'
+import { fieldOf, fieldWith, type NodeSpec, type World } from './world.ts'
 
-/** One request of this node, from requestChunk to the event that closes it. */
-interface Transfer {
-  readonly request: RequestId
-  readonly chunk: ChunkIndex
-  readonly from: SimNode | null
-  /** Bytes that were here before. */
-  readonly offset: number
-  /** Whether they, and what came since, are what the chunk has there. */
-  isRight: boolean
-  /** From this source. */
-  received: number
-  /** What the source sends it with, once it does. */
-  flow: Flow | undefined
-  ask: AskId | undefined
-  ended: boolean
-}
-
-interface Served {
-  readonly client: SimNode
-  readonly transfer: Transfer
-  flow: Flow | undefined
-}
-
-/** What payload passes between two nodes' own links. */
-interface Way {
-  readonly delayUs: number
-  readonly beyond: ReceivingLink | undefined
-  readonly rateMax?: number
-}
-
-const STORE_US = 2_000
 const SLOW_FACTOR = 50
 /** Bytes of a message with its frame, as the exchange encodes them. */
-const REQUEST_BYTES = 24
 const HAVE_BYTES = 8
 const HAVE_CHUNK_BYTES = 3
 
@@ -57,19 +24,16 @@ export class SimNode {
   readonly down: ReceivingLink
   readonly originLink: SendingLink
   readonly held: Bitfield
+  readonly payload: Payload
   alive = false
   complete = false
   completeAtUs = 0
   readonly #world: World
   #scheduler: Scheduler | undefined
   readonly #neighbours = new Map<PeerId, SimNode>()
-  readonly #transfers = new Map<RequestId, Transfer>()
-  readonly #beginnings = new Beginnings()
-  readonly #served = new Map<AskId, Served>()
   readonly #dropped = new Set<SimNode>()
   readonly #queue: Event[] = []
   #running = false
-  #nextAsk = 1
   #wakeAt = Number.POSITIVE_INFINITY
 
   constructor(world: World, index: number, id: PeerId, spec: NodeSpec) {
@@ -82,26 +46,11 @@ export class SimNode {
     this.down = new ReceivingLink(clock, spec.down)
     this.originLink = new SendingLink(clock, spec.origin, blockBytes, world.spec.originInOrder === true)
     this.held = fieldOf(world.spec.chunkBytes.length, spec.source === true)
+    this.payload = new Payload(world, this)
   }
 
   get scheduler(): Scheduler | undefined {
     return this.#scheduler
-  }
-
-  get requestsOpen(): number {
-    return this.#transfers.size
-  }
-
-  /** Chunks of which a beginning is kept. */
-  get keptCount(): number {
-    return this.#beginnings.chunks.length
-  }
-
-  /** What the chunks under way and the beginnings take. */
-  get memoryBytes(): number {
-    const { chunkBytes } = this.#world.spec
-    const chunks = [...[...this.#transfers.values()].map(({ chunk }) => chunk), ...this.#beginnings.chunks]
-    return chunks.reduce((sum, chunk) => sum + (chunkBytes[chunk] ?? 0), 0)
   }
 
   /** Events that the scheduler has not been told yet. */
@@ -137,9 +86,7 @@ export class SimNode {
 
   crash(): void {
     this.alive = false
-    this.up.clear()
-    this.originLink.clear()
-    this.#served.clear()
+    this.payload.crash()
   }
 
   /** Sends our bitfield; the other side sends its own. */
@@ -162,14 +109,8 @@ export class SimNode {
 
   disconnected(other: SimNode): void {
     if (!this.#neighbours.delete(other.id) || !this.alive) return
-    for (const transfer of this.#transfers.values()) if (transfer.from === other) this.#end(transfer, 'broken')
-    for (const [ask, served] of this.#served) if (served.client === other) this.#endServing(ask, 'failed')
+    this.payload.disconnected(other)
     this.event({ type: 'peerDown', peer: other.id })
-  }
-
-  /** What the network no longer carries; nobody knows of it yet. */
-  stopFlowsTo(isLost: (client: SimNode) => boolean): void {
-    for (const { client, flow } of this.#served.values()) if (flow !== undefined && isLost(client)) this.up.cancel(flow)
   }
 
   /** Events wait in line, as in the driver: nothing calls the scheduler from inside an action. */
@@ -214,19 +155,19 @@ export class SimNode {
   #perform(action: Action): void {
     switch (action.type) {
       case 'requestChunk':
-        this.#request(action)
+        this.payload.request(action)
         break
       case 'cancelRequest':
-        this.#cancel(action.request)
+        this.payload.cancel(action.request)
         break
       case 'dropBeginning':
-        this.#world.wastedBytes += this.#beginnings.take(action.chunk)?.bytes ?? 0
+        this.payload.dropBeginning(action.chunk)
         break
       case 'serveChunk':
-        this.#serve(action.ask, action.chunk)
+        this.payload.serve(action.ask, action.chunk)
         break
       case 'refuseAsk':
-        this.#refuse(action.ask, action.reason === 'missing' ? 'missing' : 'busy')
+        this.payload.refuse(action.ask, action.reason === 'missing' ? 'missing' : 'busy')
         break
       case 'tellHave': {
         const { chunks } = action
@@ -279,143 +220,5 @@ export class SimNode {
     this.#world.dropped.set(other.index, (this.#world.dropped.get(other.index) ?? 0) + 1)
     this.disconnected(other)
     this.#world.clock.after(this.#world.sites.delayUs(this.spec, other.spec), () => other.disconnected(this))
-  }
-
-  #request(action: Extract<Action, { type: 'requestChunk' }>): void {
-    const from = action.from.kind === 'origin' ? null : (this.#world.find(action.from.peer) ?? null)
-    const { request, chunk, offset } = action
-    const kept = offset === 0 ? undefined : this.#beginnings.take(chunk)
-    this.#world.checks.begins(this, offset, kept?.bytes ?? 0)
-    this.#world.wastedBytes += (kept?.bytes ?? 0) - offset
-    const transfer: Transfer = {
-      ...{ request, chunk, from, offset },
-      isRight: kept?.isRight !== false,
-      received: 0,
-      flow: undefined,
-      ask: undefined,
-      ended: false,
-    }
-    this.#transfers.set(request, transfer)
-    if (action.from.kind === 'origin') {
-      this.#world.clock.after(ORIGIN_FIRST_BYTE_US, () => {
-        if (transfer.ended || !this.alive) return
-        transfer.flow = this.#flow(this, transfer, {
-          delayUs: 0,
-          rateMax: ORIGIN_CONNECTION_RATE,
-          beyond: this.#world.originTotalLink,
-        })
-        this.originLink.add(transfer.flow)
-      })
-    } else if (from === null || !this.isConnected(from)) {
-      this.#end(transfer, 'broken')
-    } else {
-      this.#world.send(this, from, REQUEST_BYTES, () => from.#asked(this, transfer))
-    }
-  }
-
-  #asked(client: SimNode, transfer: Transfer): void {
-    if (transfer.ended || this.spec.behaviour === 'silent') return
-    const ask = askId(this.#nextAsk++)
-    transfer.ask = ask
-    this.#served.set(ask, { client, transfer, flow: undefined })
-    this.event({ type: 'chunkAsked', peer: client.id, ask, chunk: transfer.chunk })
-  }
-
-  #serve(ask: AskId, chunk: ChunkIndex): void {
-    const served = this.#served.get(ask)
-    this.#world.checks.serves(this, chunk)
-    if (served === undefined || served.transfer.ended) {
-      this.#served.delete(ask)
-      this.event({ type: 'chunkServed', ask, outcome: 'failed', bytes: 0 })
-      return
-    }
-    const { sites } = this.#world
-    const way = {
-      delayUs: sites.delayUs(this.spec, served.client.spec),
-      beyond: sites.link(this.spec, served.client.spec),
-    }
-    served.flow = this.#flow(served.client, served.transfer, way, ask)
-    served.transfer.flow = served.flow
-    this.up.add(served.flow)
-  }
-
-  #flow(to: SimNode, transfer: Transfer, way: Way, ask?: AskId): Flow {
-    const bytes = (this.#world.spec.chunkBytes[transfer.chunk] ?? 0) - transfer.offset
-    return new Flow({
-      ...way,
-      bytes,
-      to: to.down,
-      arrived: (count) => {
-        to.#arrived(transfer, count, bytes, this)
-        if (ask === undefined) return
-        const isPoison = this.spec.behaviour === 'poison' && transfer.received * 2 >= bytes
-        if (isPoison) this.#refuse(ask, 'busy')
-        else if (transfer.received === bytes) this.#endServing(ask, 'sent')
-      },
-    })
-  }
-
-  #arrived(transfer: Transfer, count: number, total: number, from: SimNode): void {
-    this.#world.payloadBytes += count
-    transfer.received += count
-    if (transfer.ended) this.#world.wastedBytes += count
-    if (transfer.ended || !this.alive) return
-    if (from !== this && sendsWrongBytes(from.spec)) transfer.isRight = false
-    this.event({ type: 'requestProgress', request: transfer.request, bytes: count })
-    if (transfer.received < total || transfer.ended) return
-    if (transfer.isRight) this.#verified(transfer)
-    else this.#end(transfer, 'corrupt')
-  }
-
-  #verified(transfer: Transfer): void {
-    transfer.ended = true
-    this.#transfers.delete(transfer.request)
-    if (!this.held.add(transfer.chunk)) this.#world.wastedBytes += transfer.offset + transfer.received
-    this.event({ type: 'chunkVerified', request: transfer.request })
-    this.#world.clock.after(STORE_US, () => this.event({ type: 'chunkStored', chunk: transfer.chunk }))
-  }
-
-  #end(transfer: Transfer, reason: FailReason): void {
-    if (transfer.ended) return
-    transfer.ended = true
-    const { request, chunk, offset, received, isRight } = transfer
-    this.#transfers.delete(request)
-    const bytes = offset + received
-    this.#world.wastedBytes += reason === 'corrupt' ? bytes : this.#beginnings.keep(chunk, { bytes, isRight })
-    this.event({ type: 'requestFailed', request, reason })
-  }
-
-  #cancel(request: RequestId): void {
-    const transfer = this.#transfers.get(request)
-    if (transfer === undefined) return
-    const { from } = transfer
-    if (from === null && transfer.flow !== undefined) this.originLink.cancel(transfer.flow)
-    if (from !== null) {
-      this.#world.send(this, from, REQUEST_BYTES, () => {
-        if (transfer.ask === undefined) return
-        from.event({ type: 'askCancelled', ask: transfer.ask })
-        from.#endServing(transfer.ask, 'failed')
-      })
-    }
-    this.#end(transfer, 'cancelled')
-  }
-
-  #refuse(ask: AskId, reason: FailReason): void {
-    const served = this.#served.get(ask)
-    if (served === undefined) return
-    this.#endServing(ask, 'failed')
-    const { client, transfer } = served
-    this.#world.send(this, client, 16, () => client.#end(transfer, reason))
-  }
-
-  /** Closes an ask that is being served; one that still waits was taken out by askCancelled. */
-  #endServing(ask: AskId, outcome: 'sent' | 'failed'): void {
-    const served = this.#served.get(ask)
-    if (served === undefined) return
-    this.#served.delete(ask)
-    if (served.flow === undefined) return
-    this.up.cancel(served.flow)
-    const bytes = (this.#world.spec.chunkBytes[served.transfer.chunk] ?? 0) - served.transfer.offset
-    this.event({ type: 'chunkServed', ask, outcome, bytes })
   }
 }

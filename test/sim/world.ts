@@ -213,7 +213,7 @@ export class World {
 
   #cut(sites: readonly [string, string]): void {
     this.sites.cut(sites)
-    for (const node of this.nodes) node.stopFlowsTo((other) => !this.sites.isOpen(node.spec, other.spec))
+    for (const node of this.nodes) node.payload.stopFlowsTo((other) => !this.sites.isOpen(node.spec, other.spec))
     this.clock.after(LOSS_NOTICED_US, () => {
       for (const node of this.nodes)
         for (const other of this.nodes) if (!this.sites.isOpen(node.spec, other.spec)) node.disconnected(other)
