@@ -38,6 +38,15 @@ function halfFromAnn(bench: Bench): Of<'requestChunk'> {
   return last(bench, BOB)
 }
 
+/** Ann is asked for the chunk and sends little of it in three seconds. */
+function slowFromAnn(bench: Bench): RequestId {
+  bench.up(ANN, 'all')
+  const { request } = last(bench, ANN)
+  bench.step({ type: 'requestProgress', request, bytes: 10_000 })
+  bench.now += 3_000_000
+  return request
+}
+
 describe('a request that is given up', () => {
   for (const reason of ['broken', 'busy', 'missing', 'unavailable'] as const) {
     it(`leaves what arrived to the next source when it ends as ${reason}`, () => {
@@ -111,10 +120,7 @@ describe('a request that is given up', () => {
 
   it('is doubled from the start, and the longer beginning is kept when both fail', () => {
     const bench = benchOf()
-    bench.up(ANN, 'all')
-    const slow = last(bench, ANN).request
-    bench.step({ type: 'requestProgress', request: slow, bytes: 10_000 })
-    bench.now += 3_000_000
+    const slow = slowFromAnn(bench)
     bench.step({ type: 'requestProgress', request: slow, bytes: 10_000 })
     bench.up(BOB, 'all')
     const doubled = last(bench, BOB)
@@ -127,10 +133,7 @@ describe('a request that is given up', () => {
 
   it('has the beginning dropped when another brought the whole', () => {
     const bench = benchOf()
-    bench.up(ANN, 'all')
-    const slow = last(bench, ANN).request
-    bench.step({ type: 'requestProgress', request: slow, bytes: 10_000 })
-    bench.now += 3_000_000
+    const slow = slowFromAnn(bench)
     bench.up(BOB, 'all')
     fail(bench, slow, 0, 'broken')
     const actions = bench.deliver(last(bench, BOB).request)
@@ -139,10 +142,7 @@ describe('a request that is given up', () => {
 
   it('whose cancel comes too late for a chunk that is here leaves nothing', () => {
     const bench = benchOf()
-    bench.up(ANN, 'all')
-    const slow = last(bench, ANN).request
-    bench.step({ type: 'requestProgress', request: slow, bytes: 10_000 })
-    bench.now += 3_000_000
+    const slow = slowFromAnn(bench)
     bench.up(BOB, 'all')
     bench.deliver(last(bench, BOB).request)
     assert.equal(bench.all('dropBeginning').length, 0)
