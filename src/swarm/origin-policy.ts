@@ -33,7 +33,7 @@ export class OriginPolicyDecider {
   /** Called on every tick. */
   watch(): void {
     const state = this.#state
-    const fromOrigin = state.requests.originCount > 0 ? state.originRate.rate(state.now) : 0
+    const { fromOrigin } = state
     const fromPeers = state.requests.openCount > state.requests.originCount ? state.peersRate.rate(state.now) : 0
     state.originPeakRate = Math.max(fromOrigin, state.originPeakRate)
     state.peakRate = Math.max(state.peakRate, fromOrigin + fromPeers)

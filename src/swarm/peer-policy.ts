@@ -57,14 +57,14 @@ export class PeerPolicy {
     const rate = Math.max(peersRate.rate(now), peakRate)
     const usual = Math.floor((rate * limits.totalQueueMs) / chunkBytesMean)
     const count = Math.max(usual, Math.min(2 * usual, limits.requestsFew))
-    if (!this.#isBesideOrigin()) return Math.min(limits.requestsOpenMax, count + limits.requestsTotalMin)
+    const most = Math.min(limits.requestsOpenMax, count + limits.requestsTotalMin)
+    if (!this.#isBesideOrigin()) return most
     // A downlink that the origin alone can fill, or half of it, is worth most to the swarm for what nobody has yet. One
     // request shows when peers bring more.
     if (originPeakRate * 8 >= peakRate * 7) return 1
     if (originPeakRate * 2 >= peakRate) return Math.max(limits.requestsBesideOrigin, peers.count >>> 1)
     // A downlink that seems full: with fewer requests the origin may turn out to fill half of it.
-    if (this.#isFull()) return Math.max(1, count >>> 1)
-    return Math.min(limits.requestsOpenMax, count + limits.requestsTotalMin)
+    return this.#isFull() ? Math.max(1, count >>> 1) : most
   }
 
   /** Whether there is something to read from the origin, and its rate and that of peers are known. */
@@ -75,8 +75,7 @@ export class PeerPolicy {
 
   /** Whether about as much comes in as ever did. */
   #isFull(): boolean {
-    const { originRate, peersRate, peakRate, requests, now } = this.#state
-    const fromOrigin = requests.originCount > 0 ? originRate.rate(now) : 0
+    const { fromOrigin, peersRate, peakRate, now } = this.#state
     return (fromOrigin + peersRate.rate(now)) * 8 >= peakRate * 7
   }
 

@@ -146,6 +146,11 @@ export class SwarmState {
     return this.originReadable && this.origin.mode !== 'never'
   }
 
+  /** What comes in from the origin at present, bytes per ms. */
+  get fromOrigin(): number {
+    return this.requests.originCount > 0 ? this.originRate.rate(this.now) : 0
+  }
+
   /** Whether our uplink carries so much less than the origin gives us that others had better read it. False: not known. */
   get uplinkClogs(): boolean {
     return this.uplinkRate > 0 && this.uplinkRate * CLOGGED_FACTOR < this.originRate.rate(this.now)
@@ -270,7 +275,7 @@ export class SwarmState {
     if (bytes <= this.beginnings.bytesOf(chunk)) return
     if (this.held.has(chunk) || this.stopping || !this.beginnings.accepts(chunk, senders)) {
       this.beginnings.remove(chunk)
-      this.actions.push({ type: 'dropBeginning', chunk: chunkIndex(chunk) })
+      this.#orderDrop(chunk)
       return
     }
     if (request.peer === null) this.originBytes += request.received
@@ -279,7 +284,7 @@ export class SwarmState {
   }
 
   dropBeginning(chunk: number): void {
-    if (this.beginnings.remove(chunk)) this.actions.push({ type: 'dropBeginning', chunk: chunkIndex(chunk) })
+    if (this.beginnings.remove(chunk)) this.#orderDrop(chunk)
   }
 
   /** Something changed that may allow a request to the peer. */
@@ -377,8 +382,11 @@ export class SwarmState {
   }
 
   #trimBeginnings(): void {
-    for (const chunk of this.beginnings.trim(this.requests.memoryBytes))
-      this.actions.push({ type: 'dropBeginning', chunk: chunkIndex(chunk) })
+    for (const chunk of this.beginnings.trim(this.requests.memoryBytes)) this.#orderDrop(chunk)
+  }
+
+  #orderDrop(chunk: number): void {
+    this.actions.push({ type: 'dropBeginning', chunk: chunkIndex(chunk) })
   }
 }
 

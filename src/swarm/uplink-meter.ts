@@ -1,5 +1,6 @@
-// What our uplink carries at most, from uploads that were sent to their end alone. Two estimates, each too high in its own way: uploads
-// that end together make a window seem fast, and buffers make a single upload seem short. The smaller one counts.
+// What our uplink carries at most, from uploads that were sent to their end alone. Two estimates, each too high in its own
+// way: uploads that end together make a window seem fast, and buffers make a single upload seem short. The smaller one
+// counts.
 
 /** How many uploads the mean of single ones is over, and a window has at least: one too many in it changes little. */
 const UPLOADS = 8

@@ -92,12 +92,9 @@ export class UploadPolicy {
    * usual: some lead to downlinks that others fill, and the rest must fill the uplink.
    */
   #slots(): number {
-    const { limits, uplinkRate, chunkBytesMean } = this.#state
-    if (!this.#state.uplinkClogs) {
-      const count = Math.floor((uplinkRate * limits.uploadTogetherMs) / chunkBytesMean)
-      return Math.max(limits.uploadSlots, Math.min(limits.uploadSlotsMax, count))
-    }
-    const count = Math.floor((uplinkRate * limits.uploadMs) / chunkBytesMean)
-    return Math.min(limits.uploadSlots, Math.max(limits.uploadSlotsMin, count))
+    const { limits, uplinkRate, uplinkClogs, chunkBytesMean } = this.#state
+    const within = (ms: number): number => Math.floor((uplinkRate * ms) / chunkBytesMean)
+    if (uplinkClogs) return Math.min(limits.uploadSlots, Math.max(limits.uploadSlotsMin, within(limits.uploadMs)))
+    return Math.max(limits.uploadSlots, Math.min(limits.uploadSlotsMax, within(limits.uploadTogetherMs)))
   }
 }
