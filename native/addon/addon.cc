@@ -1,6 +1,7 @@
 // What swarm_codec.node exports. src/codec/load-addon.ts holds the TypeScript view of it.
 #include <napi.h>
 
+#include "addon/aead.h"
 #include "addon/codec-pool.h"
 #include "addon/file-system.h"
 #include "addon/rival-libraries.h"
@@ -12,7 +13,7 @@ namespace swarm {
 namespace {
 
 /** Raised whenever a name, an argument or a result below changes. */
-constexpr uint32_t interfaceVersion = 6;
+constexpr uint32_t interfaceVersion = 7;
 
 /** inspect(encoded): the header's fields, or just `status` when it breaks a rule. */
 Napi::Value inspect(const Napi::CallbackInfo& info) {
@@ -68,6 +69,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("syncFileSystem", Napi::Function::New(env, syncFileSystem));
   exports.Set("openLz4", Napi::Function::New(env, openLz4));
   exports.Set("openZstd", Napi::Function::New(env, openZstd));
+  exports.Set("Aead", defineAead(env));
   exports.Set("findDevices", Napi::Function::New(env, findDevices));
   exports.Set("CodecPool", CodecPool::define(env));
   return exports;

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { describeError, SwarmError } from '../base/errors.ts'
 
 /** native/addon/addon.cc raises its number with every change of a name, argument or result. */
-const INTERFACE_VERSION = 6
+const INTERFACE_VERSION = 7
 
 /** Beside the compiled program, then beside the sources. */
 const LOCATIONS = ['../../native/swarm_codec.node', '../../dist/native/swarm_codec.node']
@@ -76,6 +76,14 @@ export interface NativeRival {
   decompress(encoded: Uint8Array, raw: Uint8Array): number
 }
 
+/** ChaCha20-Poly1305 with one key. Both calls are synchronous and throw TypeError for buffers of the wrong sizes. */
+export interface NativeAead {
+  /** `out` is as long as the parts together and a tag of 16 bytes, and overlaps none of them. */
+  seal(parts: readonly Uint8Array[], nonce: Uint8Array, ad: Uint8Array, out: Uint8Array): void
+  /** `out` may be where the parts are, but for the tag. False, and zeros there, when the tag is wrong. */
+  open(parts: readonly Uint8Array[], nonce: Uint8Array, ad: Uint8Array, out: Uint8Array): boolean
+}
+
 /** Batches, and whether it refuses chunks afterwards instead of failing. */
 export type StandIn = readonly [batches: number, refuses: boolean]
 
@@ -103,6 +111,8 @@ export interface Addon {
   openLz4(): NativeRival | undefined
   /** Node's own; undefined where its binary does not let others call it. */
   openZstd(): NativeRival | undefined
+  /** Undefined where Node does not let others call its OpenSSL. Buffers are used during a call only. */
+  readonly Aead: (new (key: Uint8Array) => NativeAead) | undefined
   /** Asks the driver, which may take some 100 ms. */
   findDevices(): NativeDevices
   readonly CodecPool: new (threads: number, queueLengthMax: number, path: string) => NativePool

@@ -14,6 +14,7 @@ import { startNode } from './libp2p-node.ts'
 import { DIAL_TIMEOUT_MS, STRIKES_MAX } from './limits.ts'
 import { deriveSecrets } from './membership.ts'
 import { type PeerMessage, type RefuseReason, splitMessage, type Target } from './messages.ts'
+import type { MakeFrameCipher } from './noise-crypto.ts'
 import type { RequestOutcome } from './open-requests.ts'
 import { type LinkEnd, type LinkMessage, PeerLink, type RequestOptions } from './peer-link.ts'
 import { PeerTable } from './peer-table.ts'
@@ -68,6 +69,8 @@ export interface ExchangeInit {
   readonly listenIsDefault: boolean
   /** Multiaddrs at which a person says this node can be reached, besides those listened on. */
   readonly announce: readonly string[]
+  /** What encrypts frames; default: JavaScript and WebAssembly, for three times the processor time. */
+  readonly makeCipher?: MakeFrameCipher | undefined
   readonly capabilities?: readonly string[]
   readonly agentVersion?: string
   readonly handlers: ExchangeHandlers
@@ -92,8 +95,8 @@ export type DialOutcome =
  */
 export async function createExchange(init: ExchangeInit): Promise<Exchange> {
   const privateKey = init.privateKey === undefined ? await generateKeyPair('Ed25519') : parsePrivateKey(init.privateKey)
-  const { listen, listenIsDefault, announce } = init
-  const node = await startNode({ privateKey, listen, listenIsDefault, announce })
+  const { listen, listenIsDefault, announce, makeCipher } = init
+  const node = await startNode({ privateKey, listen, listenIsDefault, announce, makeCipher })
   const exchange = new Exchange(init, node, privateKey)
   await exchange.start()
   return exchange

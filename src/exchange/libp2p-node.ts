@@ -11,7 +11,7 @@ import { describeError, SwarmError, systemErrorCode } from '../base/errors.ts'
 import { parseAddress, tcpAddress } from './addresses.ts'
 import { corked } from './corked.ts'
 import * as limits from './limits.ts'
-import { noiseCrypto } from './noise-crypto.ts'
+import { type MakeFrameCipher, noiseCrypto } from './noise-crypto.ts'
 
 export interface NodeInit {
   readonly privateKey: PrivateKey
@@ -21,6 +21,8 @@ export interface NodeInit {
   readonly listenIsDefault: boolean
   /** Multiaddrs to tell others in addition to those listened on. */
   readonly announce: readonly string[]
+  /** Default: the library's own. */
+  readonly makeCipher?: MakeFrameCipher | undefined
 }
 
 /**
@@ -50,7 +52,7 @@ function nodeOptions(init: NodeInit, listen: string[]): Parameters<typeof create
     // `announce` would replace what the node listens on.
     addresses: { listen, appendAnnounce: [...init.announce] },
     transports: [tcp()],
-    connectionEncrypters: [corked(noise({ crypto: noiseCrypto }))],
+    connectionEncrypters: [corked(noise({ crypto: noiseCrypto(init.makeCipher) }))],
     streamMuxers: [
       yamux({
         maxInboundStreams: limits.STREAMS_PER_CONNECTION_MAX,
