@@ -11,7 +11,6 @@ export class Slab {
   readonly #home: (memory: Buffer) => void
   readonly #memory: Buffer
   #owners = 1
-  #lent = false
 
   constructor(memory: Buffer, length: number, home: (memory: Buffer) => void) {
     this.#memory = memory
@@ -26,15 +25,6 @@ export class Slab {
     return this
   }
 
-  /**
-   * Notes that the bytes were given to code that may read them for longer than any owner lives, such as a socket's queue:
-   * the memory is then left to the garbage collector and never used again. Returns the same slab.
-   */
-  lend(): this {
-    this.#lent = true
-    return this
-  }
-
   /** Adds an owner, who must release() as well. */
   retain(): this {
     invariant(this.#owners > 0, 'a released slab was retained')
@@ -45,7 +35,7 @@ export class Slab {
   release(): void {
     invariant(this.#owners > 0, 'a slab was released too often')
     this.#owners--
-    if (this.#owners === 0 && !this.#lent) this.#home(this.#memory)
+    if (this.#owners === 0) this.#home(this.#memory)
   }
 }
 

@@ -258,7 +258,7 @@ export class Exchange {
 
   /**
    * Answers an ask with the bytes at its offset: as many as it wants, or fewer where the object ends. `sent`: handed to
-   * the connection. The bytes stay lent: they must never change afterwards, as the connection may read them later.
+   * the connection. The bytes are read until the promise settles.
    */
   async serve(ask: AskId, bytes: Uint8Array, signal?: AbortSignal): Promise<'sent' | 'failed'> {
     const outcome = await this.#askLinks.get(ask)?.serve(ask, bytes, signal)

@@ -10,12 +10,17 @@ export const CONTROL_QUEUE_BYTES_MAX = 8 * MIB
 /** Control messages from one peer in one tick; an honest node stays two orders of magnitude below. */
 export const CONTROL_MESSAGES_PER_TICK_MAX = 150_000
 
-/** Largest body of a payload frame. */
+/** Largest body of a payload frame that is read. */
 export const FRAME_BODY_BYTES_MAX = 256 * KIB
+/**
+ * Body of the payload frames that are sent. With its header and yamux's, of 12 bytes each, it fills one frame of noise. Small, because what
+ * else is said on the connection waits for the end of a frame.
+ */
+export const FRAME_BODY_BYTES = 65_519 - 24
 /** The sender waits while more than this lies in the stream's buffer, so that a slow reader costs this and one frame. */
-export const PAYLOAD_BUFFER_BYTES_MAX = 512 * KIB
+export const PAYLOAD_BUFFER_BYTES_MAX = 64 * KIB
 /** Encrypted bytes that wait for the end of a turn of the event loop, to leave in one piece; a frame and what belongs to it. */
-export const CORKED_BYTES_MAX = 256 * KIB
+export const CORKED_BYTES_MAX = 64 * KIB
 /** Longest range of one request. */
 export const REQUEST_BYTES_MAX = 64 * MIB
 /** Requests that one peer may have open with another, counted by both ends. */

@@ -12,12 +12,13 @@ export interface FrameHeader {
   readonly length: number
 }
 
-/** Newly allocated header. */
-export function encodeFrameHeader(header: FrameHeader): Uint8Array {
-  const bytes = Buffer.allocUnsafe(FRAME_HEADER_BYTES)
+/** A newly allocated frame, into which the body, of `header.length` bytes, is copied. */
+export function encodeFrame(header: FrameHeader, body: Uint8Array): Uint8Array {
+  const bytes = Buffer.allocUnsafeSlow(FRAME_HEADER_BYTES + body.length)
   bytes.writeUInt32BE(header.id, 0)
   bytes.writeUInt32BE(header.offset, 4)
   bytes.writeUInt32BE(header.length, 8)
+  bytes.set(body, FRAME_HEADER_BYTES)
   return bytes
 }
 

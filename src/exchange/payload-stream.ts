@@ -2,10 +2,9 @@
 // on as they arrive. The sender never lets more than a fixed amount wait in the stream, however slow the reader is.
 
 import type { Stream } from '@libp2p/interface'
-import { Uint8ArrayList } from 'uint8arraylist'
 import { invariant } from '../base/errors.ts'
-import { FRAME_BODY_BYTES_MAX, PAYLOAD_BUFFER_BYTES_MAX } from './limits.ts'
-import { encodeFrameHeader, FrameReader, type FrameSink } from './payload-frame.ts'
+import { FRAME_BODY_BYTES, PAYLOAD_BUFFER_BYTES_MAX } from './limits.ts'
+import { encodeFrame, FrameReader, type FrameSink } from './payload-frame.ts'
 
 export interface PayloadSink extends FrameSink {
   /** Bytes came, of whatever kind: the peer lives. */
@@ -71,8 +70,8 @@ export class PayloadStream {
   }
 
   /**
-   * Sends one answer after those that wait already. `sent`: all of it was handed to the stream. The bytes stay lent: the
-   * stream may read them later, so that they must never change.
+   * Sends one answer after those that wait already. `sent`: all of it was handed to the stream. The bytes are read until the
+   * promise settles. They are copied frame by frame, so that megabytes need not wait for the garbage collector.
    */
   send(answer: Answer): Promise<'sent' | 'failed'> {
     invariant(answer.bytes.length <= answer.asked, `answer of ${answer.bytes.length} bytes where ${answer.asked} asked`)
@@ -109,7 +108,7 @@ export class PayloadStream {
     let position = 0
     while (position < bytes.length) {
       if (!(await this.#ready(job))) return 'failed'
-      const body = bytes.subarray(position, position + FRAME_BODY_BYTES_MAX)
+      const body = bytes.subarray(position, position + FRAME_BODY_BYTES)
       if (!this.#sendFrame(id, offset + position, body)) return 'failed'
       position += body.length
     }
@@ -127,7 +126,7 @@ export class PayloadStream {
   }
 
   #sendFrame(id: number, offset: number, body: Uint8Array): boolean {
-    const frame = new Uint8ArrayList(encodeFrameHeader({ id, offset, length: body.length }), body)
+    const frame = encodeFrame({ id, offset, length: body.length }, body)
     this.#sentBytes += frame.byteLength
     try {
       this.#stream.send(frame)

@@ -57,7 +57,7 @@ export class ChunkServing {
       return 'lost'
     }
     try {
-      const bytes = slab.lend().bytes.subarray(ask.offset, ask.offset + ask.length)
+      const bytes = slab.bytes.subarray(ask.offset, ask.offset + ask.length)
       const outcome = await this.#exchange.serve(id, bytes)
       if (outcome === 'sent') this.sentBytes += bytes.length
       return outcome

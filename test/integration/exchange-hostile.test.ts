@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { chunkIndex } from '../../src/base/ids.ts'
 import { FRAME_BODY_BYTES_MAX, STRIKES_MAX } from '../../src/exchange/limits.ts'
-import { encodeFrameHeader } from '../../src/exchange/payload-frame.ts'
+import { encodeFrame } from '../../src/exchange/payload-frame.ts'
 import { chunk, someBytes, startTestNode, stopTestNodes, type TestNode } from '../support/exchange-node.ts'
 import { admitRawPeer, type RawPeer, stopRawPeers } from '../support/exchange-raw-peer.ts'
 
@@ -21,7 +21,7 @@ describe('exchange with a hostile peer', () => {
   }
 
   const frame = (id: number, offset: number, length: number, body = length) =>
-    Buffer.concat([encodeFrameHeader({ id, offset, length }), Buffer.alloc(body, 0xee)])
+    encodeFrame({ id, offset, length }, Buffer.alloc(body, 0xee))
 
   it('ignores a control message of a kind that it does not know, and goes on (P16)', async () => {
     const [node, raw] = await startWithRawPeer()
@@ -50,7 +50,7 @@ describe('exchange with a hostile peer', () => {
 
   it('drops a peer whose payload frame says 4 GiB before the bytes come (P7)', async () => {
     const [node, raw] = await startWithRawPeer()
-    raw.payload.send(encodeFrameHeader({ id: 1, offset: 0, length: 2 ** 32 - 1 }))
+    raw.payload.send(encodeFrame({ id: 1, offset: 0, length: 2 ** 32 - 1 }, new Uint8Array(0)))
     assert.equal((await node.until('down')).reason, 'malformed')
     await raw.closed
   })

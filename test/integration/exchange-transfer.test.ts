@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { objectId } from '../../src/base/ids.ts'
-import { FRAME_BODY_BYTES_MAX, PAYLOAD_BUFFER_BYTES_MAX, REQUESTS_PER_PEER_MAX } from '../../src/exchange/limits.ts'
+import { FRAME_BODY_BYTES, PAYLOAD_BUFFER_BYTES_MAX, REQUESTS_PER_PEER_MAX } from '../../src/exchange/limits.ts'
 import { FRAME_HEADER_BYTES } from '../../src/exchange/payload-frame.ts'
 import { chunk, someBytes, startTestNode, stopTestNodes, type TestNode } from '../support/exchange-node.ts'
 import { admitRawPeer, stopRawPeers } from '../support/exchange-raw-peer.ts'
@@ -175,7 +175,7 @@ describe('exchange transfer', () => {
     // A question that is answered after the requests were: the sender has then had time to fill every buffer it may.
     raw.send({ type: 'dialBack', addresses: [] })
     await raw.until('dialBackResult')
-    const bound = PAYLOAD_BUFFER_BYTES_MAX + FRAME_BODY_BYTES_MAX + FRAME_HEADER_BYTES
+    const bound = PAYLOAD_BUFFER_BYTES_MAX + FRAME_BODY_BYTES + FRAME_HEADER_BYTES
     assert.ok(node.exchange.queuedBytes > 0)
     assert.ok(node.exchange.queuedBytes <= bound, `${node.exchange.queuedBytes} bytes queued, ${bound} allowed`)
     assert.equal(node.happenings.filter((each) => each.type === 'served').length, 0)

@@ -6,7 +6,7 @@ import { Bitfield } from '../../src/base/bitfield.ts'
 import { askId, chunkIndex } from '../../src/base/ids.ts'
 import { SlabPool } from '../../src/base/slab-pool.ts'
 import { FRAME_BODY_BYTES_MAX } from '../../src/exchange/limits.ts'
-import { encodeFrameHeader } from '../../src/exchange/payload-frame.ts'
+import { encodeFrame } from '../../src/exchange/payload-frame.ts'
 import { ChunkServing } from '../../src/node/chunk-serving.ts'
 import { Driver } from '../../src/node/driver.ts'
 import { SwarmSession } from '../../src/node/swarm-session.ts'
@@ -132,7 +132,7 @@ describe('a chunk whose source is lost in the middle', function () {
     assert.ok(asked.type === 'request' && asked.offset === 0 && asked.length === encoded.length)
     for (let offset = 0; offset < bytes.length; offset += FRAME_BODY_BYTES_MAX) {
       const body = bytes.subarray(offset, offset + FRAME_BODY_BYTES_MAX)
-      raw.payload.send(Buffer.concat([encodeFrameHeader({ id: asked.id, offset, length: body.length }), body]))
+      raw.payload.send(encodeFrame({ id: asked.id, offset, length: body.length }, body))
     }
     await raw.payload.close()
     await node.until(({ type }) => type === 'peerDown')

@@ -4,10 +4,10 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { FRAME_BODY_BYTES_MAX } from '../../src/exchange/limits.ts'
 import { OpenRequests } from '../../src/exchange/open-requests.ts'
-import { encodeFrameHeader, type FrameHeader, FrameReader } from '../../src/exchange/payload-frame.ts'
+import { encodeFrame, type FrameHeader, FrameReader } from '../../src/exchange/payload-frame.ts'
 
 function frame(id: number, offset: number, body: Uint8Array): Uint8Array {
-  return Buffer.concat([encodeFrameHeader({ id, offset, length: body.length }), body])
+  return encodeFrame({ id, offset, length: body.length }, body)
 }
 
 function startRequests() {
@@ -52,7 +52,7 @@ describe('exchange payload', () => {
   it('refuses a frame of 4 GiB and one a byte too long as soon as their headers are there (P7)', () => {
     for (const length of [2 ** 32 - 1, FRAME_BODY_BYTES_MAX + 1]) {
       const { reader } = startRequests()
-      assert.equal(reader.read(encodeFrameHeader({ id: 0, offset: 0, length })), false)
+      assert.equal(reader.read(encodeFrame({ id: 0, offset: 0, length }, new Uint8Array(0))), false)
     }
   })
 
