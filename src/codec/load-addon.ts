@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { describeError, SwarmError } from '../base/errors.ts'
 
 /** native/addon/addon.cc raises its number with every change of a name, argument or result. */
-const INTERFACE_VERSION = 7
+const INTERFACE_VERSION = 8
 
 /** Beside the compiled program, then beside the sources. */
 const LOCATIONS = ['../../native/swarm_codec.node', '../../dist/native/swarm_codec.node']
@@ -113,6 +113,8 @@ export interface Addon {
   openZstd(): NativeRival | undefined
   /** Undefined where Node does not let others call its OpenSSL. Buffers are used during a call only. */
   readonly Aead: (new (key: Uint8Array) => NativeAead) | undefined
+  /** errno, 0 for success. */
+  limitUnsent(descriptor: number, bytes: number): number
   /** Asks the driver, which may take some 100 ms. */
   findDevices(): NativeDevices
   readonly CodecPool: new (threads: number, queueLengthMax: number, path: string) => NativePool

@@ -10,11 +10,10 @@ import { type AskId, askId, type PeerId, peerId } from '../base/ids.ts'
 import { hostOf, parseAddress, peerOf, sortForDial } from './addresses.ts'
 import { type AdmissionOutcome, Admissions, type Admitted } from './admission.ts'
 import { Introductions } from './introductions.ts'
-import { startNode } from './libp2p-node.ts'
+import { startNode, type TransportCalls } from './libp2p-node.ts'
 import { DIAL_TIMEOUT_MS, STRIKES_MAX } from './limits.ts'
 import { deriveSecrets } from './membership.ts'
 import { type PeerMessage, type RefuseReason, splitMessage, type Target } from './messages.ts'
-import type { MakeFrameCipher } from './noise-crypto.ts'
 import type { RequestOutcome } from './open-requests.ts'
 import { type LinkEnd, type LinkMessage, PeerLink, type RequestOptions } from './peer-link.ts'
 import { PeerTable } from './peer-table.ts'
@@ -69,8 +68,8 @@ export interface ExchangeInit {
   readonly listenIsDefault: boolean
   /** Multiaddrs at which a person says this node can be reached, besides those listened on. */
   readonly announce: readonly string[]
-  /** What encrypts frames; default: JavaScript and WebAssembly, for three times the processor time. */
-  readonly makeCipher?: MakeFrameCipher | undefined
+  /** Default: none, for three times the processor time and slower answers over slow links. */
+  readonly transport?: TransportCalls | undefined
   readonly capabilities?: readonly string[]
   readonly agentVersion?: string
   readonly handlers: ExchangeHandlers
@@ -95,8 +94,8 @@ export type DialOutcome =
  */
 export async function createExchange(init: ExchangeInit): Promise<Exchange> {
   const privateKey = init.privateKey === undefined ? await generateKeyPair('Ed25519') : parsePrivateKey(init.privateKey)
-  const { listen, listenIsDefault, announce, makeCipher } = init
-  const node = await startNode({ privateKey, listen, listenIsDefault, announce, makeCipher })
+  const { listen, listenIsDefault, announce, transport } = init
+  const node = await startNode({ privateKey, listen, listenIsDefault, announce, transport })
   const exchange = new Exchange(init, node, privateKey)
   await exchange.start()
   return exchange

@@ -13,6 +13,14 @@ import { corked } from './corked.ts'
 import * as limits from './limits.ts'
 import { type MakeFrameCipher, noiseCrypto } from './noise-crypto.ts'
 
+/** What native code does for connections. */
+export interface TransportCalls {
+  /** Default: the library's own. */
+  readonly makeCipher: MakeFrameCipher | undefined
+  /** How much of what the socket with this descriptor cannot send yet the system takes, in bytes. */
+  limitUnsent(descriptor: number, bytes: number): void
+}
+
 export interface NodeInit {
   readonly privateKey: PrivateKey
   /** Multiaddrs to listen on; empty: this node only dials. */
@@ -21,8 +29,7 @@ export interface NodeInit {
   readonly listenIsDefault: boolean
   /** Multiaddrs to tell others in addition to those listened on. */
   readonly announce: readonly string[]
-  /** Default: the library's own. */
-  readonly makeCipher?: MakeFrameCipher | undefined
+  readonly transport?: TransportCalls | undefined
 }
 
 /**
@@ -52,7 +59,9 @@ function nodeOptions(init: NodeInit, listen: string[]): Parameters<typeof create
     // `announce` would replace what the node listens on.
     addresses: { listen, appendAnnounce: [...init.announce] },
     transports: [tcp()],
-    connectionEncrypters: [corked(noise({ crypto: noiseCrypto(init.makeCipher) }))],
+    connectionEncrypters: [
+      corked(noise({ crypto: noiseCrypto(init.transport?.makeCipher) }), init.transport?.limitUnsent),
+    ],
     streamMuxers: [
       yamux({
         maxInboundStreams: limits.STREAMS_PER_CONNECTION_MAX,

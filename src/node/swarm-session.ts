@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { SwarmError } from '../base/errors.ts'
 import { hashToId } from '../base/hash.ts'
 import type { ObjectId, PeerId, Root } from '../base/ids.ts'
-import { openFrameCipher } from '../codec/frame-cipher.ts'
+import { openTransportCalls } from '../codec/transport-calls.ts'
 import type { DiscoveredPeer, Discovery } from '../discovery/discovery.ts'
 import { createExchange, type Exchange, type PeerInfo } from '../exchange/exchange.ts'
 import type { PeerMessage } from '../exchange/messages.ts'
@@ -75,7 +75,7 @@ export class SwarmSession {
       listen,
       listenIsDefault,
       announce,
-      makeCipher: openFrameCipher(),
+      transport: openTransportCalls(),
       log,
       agentVersion: AGENT_VERSION,
       ...(privateKey === undefined ? {} : { privateKey }),

@@ -2,7 +2,7 @@
 
 import { blake3 } from '@napi-rs/blake-hash'
 import { type AskId, chunkIndex, type PeerId } from '../../src/base/ids.ts'
-import { openFrameCipher } from '../../src/codec/frame-cipher.ts'
+import { openTransportCalls } from '../../src/codec/transport-calls.ts'
 import {
   type Ask,
   createExchange,
@@ -55,7 +55,7 @@ export async function startTestNode(options: Partial<ExchangeInit> = {}): Promis
     listen: LOOPBACK,
     listenIsDefault: false,
     announce: [],
-    makeCipher: openFrameCipher(),
+    transport: openTransportCalls(),
     log: (text) => happened({ type: 'log', text }),
     handlers: {
       peerUp: (peer, info) => happened({ type: 'up', peer, info }),

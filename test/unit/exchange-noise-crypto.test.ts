@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { ICryptoInterface } from '@chainsafe/libp2p-noise'
 import { defaultCrypto } from '@chainsafe/libp2p-noise/crypto'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { openFrameCipher } from '../../src/codec/frame-cipher.ts'
+import { openTransportCalls } from '../../src/codec/transport-calls.ts'
 import { noiseCrypto } from '../../src/exchange/noise-crypto.ts'
 
 type List = Exclude<Parameters<ICryptoInterface['chaCha20Poly1305Encrypt']>[0], Uint8Array>
@@ -13,7 +13,7 @@ const SIZES = [0, 1, 16, 1199, 1200, 1201, 65_519]
 const NOTHING = new Uint8Array(0)
 
 describe('the AEAD under noise', () => {
-  const crypto = noiseCrypto(openFrameCipher())
+  const crypto = noiseCrypto(openTransportCalls().makeCipher)
   const key = randomBytes(32)
   const nonce = randomBytes(12)
   const sealedByLibrary = (text: Uint8Array, ad: Uint8Array = NOTHING): Buffer =>
