@@ -105,8 +105,9 @@ async function completed(transfer: Transfer, limitMs: number) {
 
 /** Several times what the slowest way of copying needs by the declared rates. */
 function deadlineMs(bed: TestBed, contender: Contender): number {
-  const { bytes, originBytesPerSec, upBytesPerSec, downBytesPerSec, boundSeconds } = bed.plan
-  const eachAlone = bytes / Math.min(originBytesPerSec, downBytesPerSec)
+  const { bytes, hosts, originBytesPerSec, isOriginShared, upBytesPerSec, downBytesPerSec, boundSeconds } = bed.plan
+  const originShare = isOriginShared ? originBytesPerSec / hosts : originBytesPerSec
+  const eachAlone = bytes / Math.min(originShare, downBytesPerSec)
   const inTurn = (bytes * contender.receivers.length) / Math.min(upBytesPerSec, downBytesPerSec)
   return (DEADLINE_MIN_SECONDS + DEADLINE_FACTOR * Math.max(eachAlone, inTurn, boundSeconds)) * 1000
 }

@@ -21,8 +21,9 @@ const WORTH_COPIES = 1.2
 
 export interface Plan {
   readonly hosts: number
-  /** What the origin sends to each host. */
+  /** What the origin sends to each host, or to all together if they share it. */
   readonly originBytesPerSec: number
+  readonly isOriginShared: boolean
   readonly upBytesPerSec: number
   readonly downBytesPerSec: number
   readonly bytes: number
@@ -40,7 +41,10 @@ export interface Plan {
   readonly boundSeconds: number
 }
 
-type Rates = Pick<Plan, 'hosts' | 'originBytesPerSec' | 'upBytesPerSec' | 'downBytesPerSec' | 'policy' | 'originCopies'>
+type Rates = Pick<
+  Plan,
+  'hosts' | 'originBytesPerSec' | 'isOriginShared' | 'upBytesPerSec' | 'downBytesPerSec' | 'policy' | 'originCopies'
+>
 
 export const USAGE = `usage: npm run bench:fanout -- [options]
   --hosts N              hosts that want the file (4)
@@ -48,6 +52,7 @@ export const USAGE = `usage: npm run bench:fanout -- [options]
                          at most ${LINKS_TOTAL / MB} MB/s together, and by the bound hosts receive at most
   --arriving RATE        together (${ARRIVING_TOTAL})
   --origin RATE          instead: what the origin sends to each host, for example 4M
+  --shared-origin        that rate is for all hosts together
   --link UP/DOWN         instead: the links of a host, for example 24M/28M
   --seconds S            choose the size so that the bound is S seconds (30)
   --bytes SIZE           instead: the size of the file, for example 200MiB
@@ -68,6 +73,7 @@ export function parsePlan(argv: readonly string[]): Plan | undefined {
       topology: { type: 'string', default: '1:6:7' },
       arriving: { type: 'string', default: ARRIVING_TOTAL },
       origin: { type: 'string' },
+      'shared-origin': { type: 'boolean', default: false },
       link: { type: 'string' },
       seconds: { type: 'string', default: '30' },
       bytes: { type: 'string' },
@@ -91,6 +97,7 @@ export function parsePlan(argv: readonly string[]): Plan | undefined {
     hosts,
     policy: values.policy,
     originCopies: countParser(1, HOSTS_MAX)(values['origin-copies']),
+    isOriginShared: values['shared-origin'],
   } as const
   const scaled = scaleTopology({ ...fixed, ...parseTopology(values.topology) }, parseBytes(values.arriving))
   const rates: Rates = {
@@ -115,8 +122,9 @@ export function parsePlan(argv: readonly string[]): Plan | undefined {
 }
 
 /** What all links of all hosts carry together when they are full, both directions and the origin. */
-export function linksTotal({ hosts, originBytesPerSec, upBytesPerSec, downBytesPerSec }: Rates): number {
-  return hosts * (originBytesPerSec + upBytesPerSec + downBytesPerSec)
+export function linksTotal(rates: Rates): number {
+  const { hosts, originBytesPerSec, isOriginShared, upBytesPerSec, downBytesPerSec } = rates
+  return hosts * (upBytesPerSec + downBytesPerSec) + (isOriginShared ? 1 : hosts) * originBytesPerSec
 }
 
 /** The bound of the policy in force. */
@@ -127,7 +135,8 @@ function boundSeconds(bytes: number, rates: Rates): number {
     origin: rates.originBytesPerSec / 1000,
   }
   const nodes = Array.from({ length: rates.hosts }, () => node)
-  const bound = (copiesMax: number) => fluidBoundMs(bytes, { nodes, copiesMax }) / 1000
+  const total = rates.isOriginShared ? { originTotal: node.origin } : {}
+  const bound = (copiesMax: number) => fluidBoundMs(bytes, { nodes, copiesMax, ...total }) / 1000
   const once = bound(1)
   const more = bound(rates.originCopies)
   return rates.policy === 'auto' && once > more * WORTH_COPIES ? more : once

@@ -130,7 +130,7 @@ export class Report {
 function parameters(plan: Plan): string {
   const rate = (bytesPerSec: number) => `${Number((bytesPerSec / MB).toFixed(2))} MB/s`
   return [
-    `${plan.hosts} hosts, ${rate(plan.originBytesPerSec)} from the origin to each`,
+    `${plan.hosts} hosts, ${rate(plan.originBytesPerSec)} from the origin to ${plan.isOriginShared ? 'all' : 'each'}`,
     `${rate(plan.upBytesPerSec)} up, ${rate(plan.downBytesPerSec)} down`,
     `${(plan.bytes / MB).toFixed(1)} MB`,
     `T* ${plan.boundSeconds.toFixed(2)} s`,

@@ -10,6 +10,7 @@ import type { Plan } from './plan.ts'
 
 export const ORIGIN = 1
 export const FILE = 'data.bin'
+const UNLIMITED_BYTES_PER_SEC = 1e9
 const FILL_BYTES = 8 * 1024 * 1024
 
 export class TestBed {
@@ -31,8 +32,9 @@ export class TestBed {
     const bed = new TestBed(plan, network, folder)
     for (const host of bed.hosts) {
       await network.limitHost(host, plan.upBytesPerSec, plan.downBytesPerSec)
-      await network.limitPair(ORIGIN, host, plan.originBytesPerSec)
+      if (!plan.isOriginShared) await network.limitPair(ORIGIN, host, plan.originBytesPerSec)
     }
+    if (plan.isOriginShared) await network.limitHost(ORIGIN, plan.originBytesPerSec, UNLIMITED_BYTES_PER_SEC)
     // BitTorrent clients find each other on the local network by multicast, which needs a route.
     for (const host of [ORIGIN, ...bed.hosts]) {
       execFileSync('ip', ['-n', network.namespace(host), 'route', 'add', 'default', 'dev', 'eth0'])
