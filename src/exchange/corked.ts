@@ -60,7 +60,7 @@ export function cork<Connection extends Corkable>(connection: Connection, limitU
 }
 
 /** The system's number of an open connection's socket, which neither libp2p nor Node shows; undefined where they keep it elsewhere. */
-function descriptorOf(connection: object): number | undefined {
+export function descriptorOf(connection: object): number | undefined {
   const { socket } = connection as { readonly socket?: { readonly _handle?: { readonly fd?: unknown } | null } }
   const descriptor = socket?._handle?.fd
   return typeof descriptor === 'number' && descriptor >= 0 ? descriptor : undefined

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { MessageStream } from '@libp2p/interface'
-import { cork } from '../../src/exchange/corked.ts'
+import type { Logger, MessageStream, MultiaddrConnection, Upgrader } from '@libp2p/interface'
+import { tcp } from '@libp2p/tcp'
+import { multiaddr } from '@multiformats/multiaddr'
+import { openTransportCalls } from '../../src/codec/transport-calls.ts'
+import { cork, descriptorOf } from '../../src/exchange/corked.ts'
 import { CORKED_BYTES_MAX } from '../../src/exchange/limits.ts'
+
+const say = () => undefined
+const SILENT: Logger = Object.assign(say, { error: say, trace: say, enabled: false, newScope: () => SILENT })
 
 /** Says what it was told to do, in order. */
 class Recorder {
@@ -71,5 +77,40 @@ describe('a corked connection', () => {
     recorder.status = 'aborted'
     await turn()
     assert.deepEqual(recorder.calls, [])
+  })
+
+  it('finds the descriptor of the socket under a connection of libp2p, which dialled or was dialled', async () => {
+    const { limitUnsent } = openTransportCalls()
+    const accepted = Promise.withResolvers<MultiaddrConnection>()
+    // All that the transport needs of an upgrader here.
+    const upgrader = {
+      createInboundAbortSignal: () => new AbortController().signal,
+      upgradeInbound: async (connection: MultiaddrConnection) => accepted.resolve(connection),
+      upgradeOutbound: async (connection: MultiaddrConnection) => connection,
+    } as unknown as Upgrader
+    const transport = tcp()({ logger: { forComponent: () => SILENT } })
+    const listener = transport.createListener({ upgrader })
+    await listener.listen(multiaddr('/ip4/127.0.0.1/tcp/0'))
+    const [address] = listener.getAddrs()
+    assert.ok(address !== undefined)
+    const dialled = (await transport.dial(address, { upgrader, signal: AbortSignal.timeout(10_000) })) as object
+    for (const connection of [dialled, await accepted.promise]) {
+      const descriptor = descriptorOf(connection)
+      assert.ok(descriptor !== undefined)
+      assert.equal(limitUnsent(descriptor, 65_536), true)
+      ;(connection as MultiaddrConnection).abort(new Error('done'))
+      assert.equal(descriptorOf(connection), undefined)
+    }
+    await listener.close()
+  })
+
+  it('finds no descriptor where there is none', () => {
+    for (const connection of [
+      {},
+      { socket: undefined },
+      { socket: { _handle: null } },
+      { socket: { _handle: { fd: -1 } } },
+    ])
+      assert.equal(descriptorOf(connection), undefined)
   })
 })
