@@ -24,7 +24,6 @@ export class Verifier {
   readonly #hashes = makeChunks().map((chunk) => hashBytes(chunk).toString('hex'))
 
   check(number: number, bytes: Uint8Array): void {
-    if (hashBytes(bytes).toString('hex') !== this.#hashes[number])
-      throw new Error(`chunk ${number} arrived wrong`)
+    if (hashBytes(bytes).toString('hex') !== this.#hashes[number]) throw new Error(`chunk ${number} arrived wrong`)
   }
 }

@@ -1,6 +1,6 @@
 // How much of a connection's bytes may lie in the system's queue before they can be sent. The system takes megabytes; over a slow
-// link that is seconds, for which every request and every word about chunks waits behind payload. So the queue is kept at what
-// the connection sends in a moment: a fast one never runs dry between two turns of our event loop.
+// link that is seconds, which no cancel takes back, and behind which all else that is said waits. So the queue is kept at what the
+// connection sends in a moment: a fast one never runs dry between two turns of our event loop.
 
 const KIB = 1024
 const PERIOD_MS = 250
