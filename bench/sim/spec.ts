@@ -19,9 +19,10 @@ type Fields = Readonly<Record<string, unknown>>
 const CHUNKS_MAX = 200_000
 const NODES_MAX = 10_000
 const SEEDS_MAX = 1_000
-/** Payload moves in blocks; large swarms in larger ones, or they would take hours. */
+/** Payload moves in blocks; large swarms in larger ones, or they would take hours. Flows share a link block by block. */
 const BLOCK_BYTES = 1_048_576
-const LARGE_BLOCK_BYTES = 2 * 1_048_576
+const BLOCKS_PER_CHUNK = 8
+const LARGE_FACTOR = 2
 const LARGE_NODES = 200
 /** Bytes per ms in a MBps. */
 const MBPS = 1_000
@@ -58,7 +59,9 @@ export function parseSpec(value: unknown): SimSpec {
       links: list(fields['links'] ?? [], 'links').map(parseLink),
       events: list(fields['events'] ?? [], 'events').map(parseEvent),
       delayUs: Math.round(1000 * number(fields['delayMs'] ?? 1, 'delayMs', 0, 10_000)),
-      blockBytes: Math.min(chunkBytes, nodes.length >= LARGE_NODES ? LARGE_BLOCK_BYTES : BLOCK_BYTES),
+      blockBytes:
+        (nodes.length >= LARGE_NODES ? LARGE_FACTOR : 1) *
+        Math.min(BLOCK_BYTES, Math.ceil(chunkBytes / BLOCKS_PER_CHUNK)),
       limits: parseLimitChanges(fields['limits']),
     },
   }

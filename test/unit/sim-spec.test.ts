@@ -26,6 +26,14 @@ describe('a spec of a simulation', () => {
     assert.equal(world.copiesMax, 'unlimited')
   })
 
+  it('moves a chunk in eight blocks at least, in four where there are many nodes', () => {
+    const blockBytes = (chunkBytes: number, count = 3) =>
+      parseSpec({ chunks: 5, chunkBytes, nodes: [{ ...NODES[0], count }] }).world.blockBytes
+    assert.deepEqual([blockBytes(8_388_608), blockBytes(1_048_576), blockBytes(1)], [1_048_576, 131_072, 1])
+    assert.deepEqual([blockBytes(8_388_608, 200), blockBytes(1_048_576, 200)], [2_097_152, 262_144])
+    assert.equal(blockBytes(33_554_432), 1_048_576)
+  })
+
   it('is refused with the field that is wrong', () => {
     for (const [change, message] of [
       [{ chunks: 0 }, /chunks is 0, not a number from 1/],
