@@ -1,10 +1,10 @@
 #include "addon/aead.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
-#include <climits>
 #include <cstring>
+
+#include "addon/byte-arguments.h"
+#include "addon/dynamic-symbols.h"
 
 namespace swarm {
 
@@ -33,20 +33,13 @@ struct OpenSsl {
   bool isComplete = true;
 
   OpenSsl() {
-    find("EVP_chacha20_poly1305", cipher);
-    find("EVP_CIPHER_CTX_new", makeContext);
-    find("EVP_CIPHER_CTX_free", freeContext);
-    find("EVP_CipherInit_ex", init);
-    find("EVP_CipherUpdate", update);
-    find("EVP_CipherFinal_ex", finish);
-    find("EVP_CIPHER_CTX_ctrl", control);
-  }
-
- private:
-  template <class Function>
-  void find(const char* name, Function& function) {
-    function = reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, name));
-    isComplete = isComplete && function != nullptr;
+    findSymbol(RTLD_DEFAULT, "EVP_chacha20_poly1305", cipher, isComplete);
+    findSymbol(RTLD_DEFAULT, "EVP_CIPHER_CTX_new", makeContext, isComplete);
+    findSymbol(RTLD_DEFAULT, "EVP_CIPHER_CTX_free", freeContext, isComplete);
+    findSymbol(RTLD_DEFAULT, "EVP_CipherInit_ex", init, isComplete);
+    findSymbol(RTLD_DEFAULT, "EVP_CipherUpdate", update, isComplete);
+    findSymbol(RTLD_DEFAULT, "EVP_CipherFinal_ex", finish, isComplete);
+    findSymbol(RTLD_DEFAULT, "EVP_CIPHER_CTX_ctrl", control, isComplete);
   }
 };
 
@@ -61,9 +54,7 @@ struct Bytes {
 };
 
 bool takeBytes(const Napi::Value& value, Bytes& bytes) {
-  if (!value.IsTypedArray()) return false;
-  const auto array = value.As<Napi::TypedArray>();
-  if (array.TypedArrayType() != napi_uint8_array || array.ByteLength() > INT_MAX) return false;
+  if (!isBytes(value)) return false;
   auto given = value.As<Napi::Uint8Array>();
   bytes.data = given.Data();
   bytes.size = given.ElementLength();
@@ -94,10 +85,9 @@ class Aead : public Napi::ObjectWrap<Aead> {
   Napi::Value seal(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     Bytes out;
-    if (!info[0].IsArray() || !takeBytes(info[3], out)) return refuse(env);
-    const auto parts = info[0].As<Napi::Array>();
-    void* const context = begin(info[1], info[2], 1);
+    void* const context = begin(info, 1, out);
     if (context == nullptr) return refuse(env);
+    const auto parts = info[0].As<Napi::Array>();
     size_t position = 0;
     const uint32_t count = parts.Length();
     for (uint32_t index = 0; index < count; index++) {
@@ -114,10 +104,9 @@ class Aead : public Napi::ObjectWrap<Aead> {
   Napi::Value open(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     Bytes out;
-    if (!info[0].IsArray() || !takeBytes(info[3], out)) return refuse(env);
-    const auto parts = info[0].As<Napi::Array>();
-    void* const context = begin(info[1], info[2], 0);
+    void* const context = begin(info, 0, out);
     if (context == nullptr) return refuse(env);
+    const auto parts = info[0].As<Napi::Array>();
     uint8_t tag[tagBytes];
     size_t position = 0;
     const uint32_t count = parts.Length();
@@ -139,20 +128,21 @@ class Aead : public Napi::ObjectWrap<Aead> {
     return Napi::Boolean::New(env, isRight);
   }
 
-  /** The context of that direction with the nonce and the associated data; null when those are none. */
-  void* begin(const Napi::Value& nonceValue, const Napi::Value& adValue, int isEncrypting) {
+  /**
+   * Reads what both calls are given, (parts, nonce, ad, out), but for the parts. The context of that direction with the nonce and the
+   * associated data; null when an argument is none.
+   */
+  void* begin(const Napi::CallbackInfo& info, int isEncrypting, Bytes& out) {
     Bytes nonce;
     Bytes ad;
-    if (!takeBytes(nonceValue, nonce) || nonce.size != nonceBytes || !takeBytes(adValue, ad)) return nullptr;
+    if (!info[0].IsArray() || !takeBytes(info[1], nonce) || !takeBytes(info[2], ad)) return nullptr;
+    if (nonce.size != nonceBytes || !takeBytes(info[3], out)) return nullptr;
     void*& context = contexts_[isEncrypting];
-    if (context == nullptr) {
-      void* const made = openSsl().makeContext();
-      if (made == nullptr) return nullptr;
-      context = made;
-      if (openSsl().init(made, openSsl().cipher(), nullptr, key_, nonce.data, isEncrypting) != 1) return nullptr;
-    } else if (openSsl().init(context, nullptr, nullptr, nullptr, nonce.data, isEncrypting) != 1) {
-      return nullptr;
-    }
+    const bool isNew = context == nullptr;
+    if (isNew) context = openSsl().makeContext();
+    if (context == nullptr) return nullptr;
+    const void* const cipher = isNew ? openSsl().cipher() : nullptr;
+    if (openSsl().init(context, cipher, nullptr, isNew ? key_ : nullptr, nonce.data, isEncrypting) != 1) return nullptr;
     return pass(context, nullptr, ad) ? context : nullptr;
   }
 

@@ -1,8 +1,7 @@
 #include "addon/rival-libraries.h"
 
-#include <dlfcn.h>
-
-#include <climits>
+#include "addon/byte-arguments.h"
+#include "addon/dynamic-symbols.h"
 
 namespace swarm {
 
@@ -15,12 +14,6 @@ constexpr const char* lz4Name = "liblz4.1.dylib";
 constexpr const char* lz4Name = "liblz4.so.1";
 #endif
 
-template <class Function>
-void find(void* library, const char* name, Function& function, bool& isComplete) {
-  function = reinterpret_cast<Function>(dlsym(library, name));
-  isComplete = isComplete && function != nullptr;
-}
-
 struct Lz4 {
   const char* (*version)() = nullptr;
   /** Source, destination, source size, destination capacity. */
@@ -32,9 +25,9 @@ struct Lz4 {
     void* const library = dlopen(lz4Name, RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) return;
     isComplete = true;
-    find(library, "LZ4_versionString", version, isComplete);
-    find(library, "LZ4_compress_default", compress, isComplete);
-    find(library, "LZ4_decompress_safe", decompress, isComplete);
+    findSymbol(library, "LZ4_versionString", version, isComplete);
+    findSymbol(library, "LZ4_compress_default", compress, isComplete);
+    findSymbol(library, "LZ4_decompress_safe", decompress, isComplete);
   }
 };
 
@@ -56,12 +49,12 @@ struct Zstd {
   bool isComplete = true;
 
   Zstd() {
-    find(RTLD_DEFAULT, "ZSTD_versionString", version, isComplete);
-    find(RTLD_DEFAULT, "ZSTD_createCCtx", makeCompressor, isComplete);
-    find(RTLD_DEFAULT, "ZSTD_createDCtx", makeDecompressor, isComplete);
-    find(RTLD_DEFAULT, "ZSTD_compressCCtx", compress, isComplete);
-    find(RTLD_DEFAULT, "ZSTD_decompressDCtx", decompress, isComplete);
-    find(RTLD_DEFAULT, "ZSTD_isError", isError, isComplete);
+    findSymbol(RTLD_DEFAULT, "ZSTD_versionString", version, isComplete);
+    findSymbol(RTLD_DEFAULT, "ZSTD_createCCtx", makeCompressor, isComplete);
+    findSymbol(RTLD_DEFAULT, "ZSTD_createDCtx", makeDecompressor, isComplete);
+    findSymbol(RTLD_DEFAULT, "ZSTD_compressCCtx", compress, isComplete);
+    findSymbol(RTLD_DEFAULT, "ZSTD_decompressDCtx", decompress, isComplete);
+    findSymbol(RTLD_DEFAULT, "ZSTD_isError", isError, isComplete);
     if (!isComplete) return;
     compressor = makeCompressor();
     decompressor = makeDecompressor();
@@ -80,11 +73,6 @@ struct Buffers {
   Napi::Uint8Array from;
   Napi::Uint8Array to;
 };
-
-bool isBytes(const Napi::Value& value) {
-  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array &&
-         value.As<Napi::TypedArray>().ElementLength() <= INT_MAX;
-}
 
 /** False after throwing. */
 bool takeBuffers(const Napi::CallbackInfo& info, Buffers& buffers) {
