@@ -4,6 +4,8 @@
 
 const KIB = 1024
 const PERIOD_MS = 250
+/** After a longer pause the rate would say nothing. */
+const PAUSE_MS = 4 * PERIOD_MS
 /** The queue holds what is sent in this time. */
 const UNSENT_MS = 40
 const UNSENT_BYTES_MIN = 32 * KIB
@@ -26,12 +28,11 @@ export class UnsentLimit {
 
   /** Bytes were handed to the system, which took no more for now if `isBlocked`. `nowMs` never goes back. */
   sent(bytes: number, isBlocked: boolean, nowMs: number): void {
-    const elapsedMs = nowMs - this.#since
-    // After a pause the rate would say nothing.
-    if (elapsedMs > 4 * PERIOD_MS) this.#begin(nowMs)
+    if (nowMs - this.#since > PAUSE_MS) this.#begin(nowMs)
     this.#bytes += bytes
     this.#isBlocked ||= isBlocked
-    if (elapsedMs < PERIOD_MS || elapsedMs > 4 * PERIOD_MS) return
+    const elapsedMs = nowMs - this.#since
+    if (elapsedMs < PERIOD_MS) return
     const wanted = (this.#bytes / elapsedMs) * UNSENT_MS
     // A connection that was never full sends what it is given: that may call for more, never for less.
     if (wanted > this.#limit || this.#isBlocked) this.#change(wanted)
