@@ -1,13 +1,14 @@
 // What do bytes between two nodes cost, and how fast do they get across? Two processes over loopback through the production
 // exchange, beside two that use libp2p as it comes. What arrives is dropped, or checked with --verify. Usage: --help.
 
-import { type ChildProcess, execFileSync, fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { cpus, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { countParser } from '../src/cli/values.ts'
+import { median } from '../src/node/bench-scaling.ts'
 import type { Order, Report, Variant } from './peer/orders.ts'
+import { commit, machine } from './provenance.ts'
 
 const USAGE = `usage: npm run -s bench:peer -- [options]
   --gib N        how much to move (4)
@@ -86,11 +87,6 @@ async function measure(variant: Variant, bytes: number, verify: boolean): Promis
   }
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((left, right) => left - right)
-  return sorted[sorted.length >> 1] ?? Number.NaN
-}
-
 function summary(runs: readonly Measured[]): Measured[] {
   const middle = (of: readonly Measured[], field: Exclude<keyof Measured, 'type' | 'variant'>) =>
     median(of.map((run) => run[field]))
@@ -138,8 +134,8 @@ else {
     gib: bytes / GIB,
     rounds,
     verify: values.verify,
-    machine: `${cpus()[0]?.model}, ${cpus().length} cores, ${Math.round(totalmem() / GIB)} GiB`,
-    commit: execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim(),
+    machine: machine(),
+    commit: commit(),
   }
   for (const line of summary(runs))
     console.log(values.json ? JSON.stringify({ ...line, ...parameters }) : `median ${text(line)}`)

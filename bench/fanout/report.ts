@@ -1,8 +1,8 @@
 // What the benchmark prints: a line for each run, then medians with the smallest and the largest, the parameters, the machine
 // and the commit; as JSON lines, or as a Markdown table.
 
-import { execFileSync } from 'node:child_process'
-import { cpus, loadavg, totalmem } from 'node:os'
+import { loadavg } from 'node:os'
+import { commit, machine } from '../provenance.ts'
 import type { RunResult } from './measure.ts'
 import { linksTotal, type Plan } from './plan.ts'
 
@@ -148,18 +148,6 @@ function spread(values: readonly number[]): Spread {
   const sorted = [...values].sort((left, right) => left - right)
   const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN
   return { median: at(0.5), min: at(0), max: at(1) }
-}
-
-function machine(): string {
-  return `${cpus()[0]?.model}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`
-}
-
-function commit(): string {
-  try {
-    return execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim()
-  } catch {
-    return 'unknown'
-  }
 }
 
 function print(line: { readonly type: string } & Readonly<Record<string, unknown>>): void {
