@@ -68,7 +68,7 @@ export interface ExchangeInit {
   readonly listenIsDefault: boolean
   /** Multiaddrs at which a person says this node can be reached, besides those listened on. */
   readonly announce: readonly string[]
-  /** Default: none, for three times the processor time and slower answers over slow links. */
+  /** Default: none; frames then cost twice as much, and the system queues what it likes. */
   readonly transport?: TransportCalls | undefined
   readonly capabilities?: readonly string[]
   readonly agentVersion?: string

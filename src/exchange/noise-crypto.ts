@@ -1,4 +1,4 @@
-// The AEAD of noise (ChaCha20-Poly1305, RFC 8439) for its frames. Same bytes as the library's own, for less than half of the CPU time: a
+// The AEAD of noise (ChaCha20-Poly1305, RFC 8439) for its frames. Same bytes as the library's own, for half of the CPU time: a
 // context is made once for a key and not for every frame, and each frame is one call. Everything else is left to the library.
 
 import type { ICryptoInterface } from '@chainsafe/libp2p-noise'
