@@ -132,6 +132,7 @@ function parameters(plan: Plan): string {
   return [
     `${plan.hosts} hosts, ${rate(plan.originBytesPerSec)} from the origin to ${plan.isOriginShared ? 'all' : 'each'}`,
     `${rate(plan.upBytesPerSec)} up, ${rate(plan.downBytesPerSec)} down`,
+    `TCP with ${plan.congestionControl}`,
     `${(plan.bytes / MB).toFixed(1)} MB`,
     `T* ${plan.boundSeconds.toFixed(2)} s`,
     `chunks of ${plan.chunkBytes / 2 ** 10} KiB, --origin ${plan.policy}`,

@@ -30,6 +30,7 @@ export class TestBed {
   static async create(plan: Plan, folder: string): Promise<TestBed> {
     const network = await Network.create(plan.hosts + 1)
     const bed = new TestBed(plan, network, folder)
+    for (const host of [ORIGIN, ...bed.hosts]) await network.useCongestionControl(host, plan.congestionControl)
     for (const host of bed.hosts) {
       await network.limitHost(host, plan.upBytesPerSec, plan.downBytesPerSec)
       if (!plan.isOriginShared) await network.limitPair(ORIGIN, host, plan.originBytesPerSec)

@@ -36,6 +36,8 @@ const RANGES = {
 
   /** Requests to peers while the origin could fill half of our downlink and has chunks that nobody took. */
   requestsBesideOrigin: { value: 2, min: 1, max: 256 },
+  /** With fewer requests to peers than usual, the origin must show within this time that it gives more. */
+  originTrialMs: { value: 2_000, min: 0, max: 600_000 },
   /** Requests to peers of other sites, beside all others. */
   requestsFarMax: { value: 16, min: 1, max: 256 },
   /** With nothing new for this long, chunks of other sites are asked for whoever was to bring them. */

@@ -9,6 +9,8 @@ import type { SwarmState } from './swarm-state.ts'
 const RATE_GUESS = 40_000
 /** Peers that bring this share, in quarters, of the most that ever came in at once may well fill our downlink. */
 const DOWNLINK_QUARTERS = 3
+/** A rate has risen when it is greater by more than one part in this many. */
+const CLEARLY_MORE = 16
 
 export class OriginPolicyDecider {
   readonly #state: SwarmState
@@ -35,6 +37,7 @@ export class OriginPolicyDecider {
     const state = this.#state
     const { fromOrigin } = state
     const fromPeers = state.requests.openCount > state.requests.originCount ? state.peersRate.rate(state.now) : 0
+    if (fromOrigin * CLEARLY_MORE > state.originPeakRate * (CLEARLY_MORE + 1)) state.originRoseAt = state.now
     state.originPeakRate = Math.max(fromOrigin, state.originPeakRate)
     state.peakRate = Math.max(state.peakRate, fromOrigin + fromPeers)
     if (!this.#isStarved()) this.#starvedSince = undefined

@@ -64,7 +64,7 @@ export class PeerPolicy {
     if (originPeakRate * 8 >= peakRate * 7) return 1
     if (originPeakRate * 2 >= peakRate) return Math.max(limits.requestsBesideOrigin, peers.count >>> 1)
     // A downlink that seems full: with fewer requests the origin may turn out to fill half of it.
-    return this.#isFull() ? Math.max(1, count >>> 1) : most
+    return this.#isFull() && this.#mayOriginGain() ? Math.max(1, count >>> 1) : most
   }
 
   /** Whether there is something to read from the origin, and its rate and that of peers are known. */
@@ -77,6 +77,13 @@ export class PeerPolicy {
   #isFull(): boolean {
     const { fromOrigin, peersRate, peakRate, now } = this.#state
     return (fromOrigin + peersRate.rate(now)) * 8 >= peakRate * 7
+  }
+
+  /** Whether the origin might fill half of a full downlink, given room: it fills a quarter, or still gains. */
+  #mayOriginGain(): boolean {
+    const { limits, startedAt = 0, originPeakRate, peakRate, originRoseAt, now } = this.#state
+    const since = Math.max(originRoseAt, startedAt + limits.settleMs * 1000)
+    return originPeakRate * 4 >= peakRate || now - since < limits.originTrialMs * 1000
   }
 
   /** Whether we had time to see what peers can bring. */

@@ -72,6 +72,8 @@ export class SwarmState {
   /** The most that came in at once from the origin, and from origin and peers, bytes per ms. */
   originPeakRate = 0
   peakRate = 0
+  /** When the origin last gave clearly more than ever before. */
+  originRoseAt = 0
   originReadable: boolean
   originBlockedUntil = 0
   originBackoffMs = 0

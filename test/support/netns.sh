@@ -1,8 +1,10 @@
 #!/bin/bash
 # Hosts as network namespaces in a star around one bridge, with limits per host and per pair of hosts. Needs root.
-# usage: netns.sh up NAME COUNT | down NAME | limit NAME HOST up|down BITS | pair NAME FROM TO BITS | close NAME HOST
+# usage: netns.sh up NAME COUNT | down NAME | limit NAME HOST up|down BITS | pair NAME FROM TO BITS | close NAME HOST |
+#   congestion NAME HOST ALGORITHM
 #   Host I (1 to COUNT) is the namespace NAME-I and has the address 10.77.0.I.
 #   BITS: per second, headers of every packet included. close: new connections to the host are dropped, as a firewall does.
+#   congestion: the algorithm that new TCP connections of the host use.
 #   down: also kills every process that still runs in the namespaces.
 # The bridge lies in a namespace of its own, NAME-sw: nothing is added to the machine's own network.
 # Limits are token buckets (htb) with bursts of a few milliseconds; queues are 2 MB, as a switch port has them.
@@ -55,6 +57,8 @@ pair)
   tc -n "$ns" qdisc replace dev eth0 parent "1:$class" handle "$class:" bfifo limit 2mb
   tc -n "$ns" filter replace dev eth0 parent 1: protocol ip prio $((100 + $2)) \
     u32 match ip dst "10.77.0.$2/32" flowid "1:$class" ;;
+congestion)
+  ip netns exec "$name-$1" sh -c 'echo "$1" > /proc/sys/net/ipv4/tcp_congestion_control' sh "$2" ;;
 close)
   ip netns exec "$name-$1" nft -f - << 'RULES'
 add table inet closed
@@ -63,6 +67,6 @@ add rule inet closed incoming iifname "eth0" tcp flags & (syn | ack) == syn coun
 RULES
   ;;
 *)
-  sed -n 2,8p "$0" >&2
+  sed -n 2,9p "$0" >&2
   exit 2 ;;
 esac

@@ -3,7 +3,7 @@
 
 import { execFile, execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -59,6 +59,17 @@ export class Network {
     await this.#run('pair', `${from}`, `${to}`, bits(bytesPerSec))
   }
 
+  /** New TCP connections of the host use this algorithm. Throws when the machine does not have it or does not allow it. */
+  async useCongestionControl(host: number, algorithm: string): Promise<void> {
+    try {
+      await this.#run('congestion', `${host}`, algorithm)
+    } catch (cause) {
+      const allowed = readFileSync('/proc/sys/net/ipv4/tcp_allowed_congestion_control', 'utf8').trim()
+      const cure = `allow it with sysctl -w net.ipv4.tcp_allowed_congestion_control="${allowed} ${algorithm}"`
+      throw new Error(`namespaces here may use ${allowed}, not ${algorithm}: ${cure}`, { cause })
+    }
+  }
+
   /** From now on every new connection to the host is dropped; those that it makes itself work. */
   async refuseInbound(host: number): Promise<void> {
     await this.#run('close', `${host}`)
@@ -102,6 +113,11 @@ export class Network {
   async #run(action: string, ...args: string[]): Promise<void> {
     await runFile(SCRIPT, [action, this.#name, ...args])
   }
+}
+
+/** What TCP connections use where nothing else is said. */
+export function machineCongestionControl(): string {
+  return readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim()
 }
 
 /** Why there can be no network here, or undefined when there can. */
