@@ -55,7 +55,7 @@ export class ClaimPolicy {
     const state = this.#state
     for (const request of state.requests.of(claim.chunk)) {
       if (request.peer !== null || request.received * 2 >= request.bytes) continue
-      if (state.leases.yieldsTo(claim, state.originRate.rate(state.now))) state.cancelRequest(request)
+      if (state.leases.yieldsTo(claim, state.originRate.rate(state.now))) state.yieldRequest(request)
     }
   }
 }

@@ -6,15 +6,15 @@ import type { Peer } from './peer-table.ts'
 import type { SwarmState } from './swarm-state.ts'
 
 /** One neighbour in so many tells a newcomer what it heard of others. */
-const BRIEFING_PART = 8
+const BRIEFING_PART = 4
 
 /** `progress` is our own. */
 export function greet(state: SwarmState, peer: Peer, progress: PeerProgress): void {
-  const { actions, leases, limits, outbox, originRate, now } = state
+  const { actions, leases, limits, outbox, now } = state
   const to = [peer.id]
   const chunks = outbox.recentHaves(now)
   if (chunks.length > 0) actions.push({ type: 'tellHave', chunks, to })
-  const claims = [...leases.current(originRate.rate(now))]
+  const claims = [...leases.current(now)]
   if (isBriefed(state, peer)) claims.push(...leases.heard(limits.briefingClaimsMax, now))
   for (let start = 0; start < claims.length; start += limits.claimBatchMax)
     actions.push({ type: 'tellClaims', claims: claims.slice(start, start + limits.claimBatchMax), to })

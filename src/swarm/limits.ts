@@ -33,6 +33,9 @@ const RANGES = {
   /** While those are fewer than this, twice as many, up to this: a few may all be with slow peers, many even out. */
   requestsFew: { value: 24, min: 0, max: 256 },
   requestsTotalMin: { value: 8, min: 1, max: 256 },
+  /** Of a node that has less than its neighbours: of one peer, and of all. */
+  requestsPerPeerLateMin: { value: 4, min: 1, max: 64 },
+  requestsLateMin: { value: 32, min: 1, max: 256 },
 
   /** Requests to peers while the origin could fill half of our downlink and has chunks that nobody took. */
   requestsBesideOrigin: { value: 2, min: 1, max: 256 },
@@ -53,6 +56,8 @@ const RANGES = {
   loneChunksMin: { value: 4, min: 0, max: 1_000_000 },
   loneChunksFirst: { value: 48, min: 0, max: 1_000_000 },
   loneMs: { value: 4_000, min: 10, max: 600_000 },
+  /** How long the last chunks that nobody took are left to those whose share they are. */
+  lastSharesMs: { value: 1_000, min: 0, max: 600_000 },
   originBackoffMinMs: { value: 200, min: 10, max: 60_000 },
   originBackoffMaxMs: { value: 30_000, min: 10, max: 600_000 },
   /** Wrong bytes for one chunk from the origin before the origin counts as not having it. */

@@ -23,11 +23,9 @@ export interface Word {
 }
 
 interface Lease {
-  readonly chunk: ChunkIndex
-  /** One more copy of what neighbours hold: nobody needs to keep away from it. */
-  readonly isCopy: boolean
-  timeToLiveMs: number
-  refreshAt: number
+  /** What we said last, and when; none for one more copy of what neighbours hold: nobody needs to keep away from it. */
+  word: Claim | undefined
+  saidAt: number
 }
 
 /** A missing chunk that no peer holds is in one of these. */
@@ -92,11 +90,20 @@ export class OriginLeases {
     this.#buckets.move(chunk, this.#claimBucket(chunk, now) ?? this.#freeBucket(chunk, inShare))
   }
 
-  /** A chunk that nobody has taken as far as we know: what comes before all others, then the rest, our share first in both. */
-  pickFree(): number | undefined {
+  /** Free chunks that others are to take first, but for those that come before all others. */
+  get freeElsewhereCount(): number {
+    return this.#buckets.count(FREE_ELSEWHERE)
+  }
+
+  /**
+   * A chunk that nobody has taken as far as we know: what comes before all others, then our share, then the rest if we may
+   * take of it.
+   */
+  pickFree(mayTakeElsewhere: boolean): number | undefined {
     for (const bucket of FREE) {
       const count = this.#buckets.count(bucket)
-      if (count > 0) return this.#buckets.at(bucket, this.#random.below(count))
+      if (count === 0 || (bucket === FREE_ELSEWHERE && !mayTakeElsewhere)) continue
+      return this.#buckets.at(bucket, this.#random.below(count))
     }
     return undefined
   }
@@ -167,14 +174,15 @@ export class OriginLeases {
     const { claimTimeToLiveMinMs, claimTimeToLiveMaxMs, claimTimeToLiveFirstMs } = this.#limits
     const wanted = expectedMs === 0 ? claimTimeToLiveFirstMs : expectedMs * 3
     const timeToLiveMs = Math.min(claimTimeToLiveMaxMs, Math.max(claimTimeToLiveMinMs, wanted))
-    const lease = { chunk: chunkIndex(chunk), isCopy, timeToLiveMs, refreshAt: now + timeToLiveMs * 500 }
-    this.#leases.set(chunk, lease)
-    return isCopy ? undefined : this.#word(lease.chunk, 'pulling', timeToLiveMs, originRate)
+    const word = isCopy ? undefined : this.#word(chunkIndex(chunk), 'pulling', timeToLiveMs, originRate)
+    this.#leases.set(chunk, { word, saidAt: now })
+    return word
   }
 
   /** Whether we read the chunk from the origin although neighbours hold it. */
   isCopy(chunk: number): boolean {
-    return this.#leases.get(chunk)?.isCopy === true
+    const lease = this.#leases.get(chunk)
+    return lease !== undefined && lease.word === undefined
   }
 
   /** Ends a lease, if there is one, and returns the word to tell. */
@@ -182,23 +190,34 @@ export class OriginLeases {
     const lease = this.#leases.get(chunk)
     if (lease === undefined) return undefined
     this.#leases.delete(chunk)
-    if (!lease.isCopy) return this.#word(lease.chunk, state, 0, 0)
+    if (lease.word !== undefined) return this.#word(lease.word.chunk, state, 0, 0)
     // Neighbours count the copies that left the origin.
-    return state === 'held' ? { ...this.#word(lease.chunk, state, 0, 0), hops: 0 } : undefined
+    return state === 'held' ? { ...this.#word(chunkIndex(chunk), state, 0, 0), hops: 0 } : undefined
+  }
+
+  /** Ends a lease without a word. */
+  forgetLease(chunk: number): void {
+    this.#leases.delete(chunk)
   }
 
   /** The word that keeps a lease alive, once half of its time is over. */
   refresh(chunk: number, originRate: number, now: number): Claim | undefined {
     const lease = this.#leases.get(chunk)
-    if (lease === undefined || lease.isCopy || now < lease.refreshAt) return undefined
-    lease.refreshAt = now + lease.timeToLiveMs * 500
-    return this.#word(lease.chunk, 'pulling', lease.timeToLiveMs, originRate)
+    if (lease?.word === undefined || now < lease.saidAt + lease.word.timeToLiveMs * 500) return undefined
+    lease.word = this.#word(lease.word.chunk, 'pulling', lease.word.timeToLiveMs, originRate)
+    lease.saidAt = now
+    return lease.word
   }
 
-  /** Words about all our leases, for a new neighbour. */
-  current(originRate: number): readonly Claim[] {
-    const told = [...this.#leases.values()].filter(({ isCopy }) => !isCopy)
-    return told.map((lease) => this.#word(lease.chunk, 'pulling', lease.timeToLiveMs, originRate))
+  /** Our words about all our leases, for a new neighbour, as we said them before: new ones would make older ones seem too old. */
+  current(now: number): readonly Claim[] {
+    const words: Claim[] = []
+    for (const { word, saidAt } of this.#leases.values()) {
+      if (word === undefined) continue
+      const restMs = word.timeToLiveMs - Math.floor((now - saidAt) / 1000)
+      if (restMs > 0) words.push({ ...word, timeToLiveMs: restMs })
+    }
+    return words
   }
 
   /** What others said, as far as it counts, `limit` words at most: for a new neighbour that heard none of it. */

@@ -16,6 +16,8 @@ export class OriginPolicyDecider {
   readonly #state: SwarmState
   /** Since when the origin had nothing to do and peers fell short; undefined while that is not so. */
   #starvedSince: number | undefined
+  /** When the last chunks of others' shares may be read, while there are only those. */
+  #takeOverAt: number | undefined
 
   constructor(state: SwarmState) {
     this.#state = state
@@ -66,10 +68,24 @@ export class OriginPolicyDecider {
   }
 
   #next(): number | undefined {
-    const free = this.#state.leases.pickFree()
+    const free = this.#state.leases.pickFree(this.#mayTakeElsewhere())
     if (free !== undefined) return free
     const idle = this.#state.requests.originCount === 0
     return (idle ? (this.#stolen() ?? this.#overdue()) : undefined) ?? this.#redundant()
+  }
+
+  /**
+   * While each of the others has some of its share left, whoever is done helps. The last ones are about to be taken, and what
+   * we hear of that is old; only after a while does somebody seem to have failed, and then not all of us take over at once.
+   */
+  #mayTakeElsewhere(): boolean {
+    const { leases, originShare, limits, requests, random, now } = this.#state
+    if (leases.freeElsewhereCount > originShare.size) {
+      this.#takeOverAt = undefined
+      return true
+    }
+    this.#takeOverAt ??= now + (limits.lastSharesMs + random.below(limits.lastSharesMs + 1)) * 1000
+    return now >= this.#takeOverAt && requests.originCount === 0
   }
 
   /** A chunk whose holder reads the origin so slowly that we would be done long before it. */

@@ -11,10 +11,14 @@ const DOUBLING_MARGIN_MS = 50
 /** A peer is left for the origin only when it is this many times slower again: its uplink serves others too. */
 const ORIGIN_MARGIN = 4
 
+/** A node is late when it has less than its neighbours by more than one part of all chunks in this many. */
+const LATE_PART = 32
+
 export class PeerPolicy {
   readonly #state: SwarmState
   /** Whether the last request found no memory: peers wait for it then. */
   #lacksRoom = false
+  #isLate = false
 
   constructor(state: SwarmState) {
     this.#state = state
@@ -44,11 +48,22 @@ export class PeerPolicy {
 
   /** Leaves sources that stall or crawl. Called on every tick. */
   watch(): void {
+    this.#isLate = this.#seemsLate()
     for (const request of [...this.#state.requests.all()]) {
       if (request.cancelled) continue
       if (this.#hasStalled(request)) this.#leave(request)
       else if (request.peer !== null && this.#crawls(request, request.peer)) this.#leave(request)
     }
+  }
+
+  /**
+   * Whether we have far less than our neighbours although the origin could not bring it: those that serve us serve others
+   * as well, and whoever has few of them must ask more of each.
+   */
+  #seemsLate(): boolean {
+    const { held, peers, originPeakRate, peakRate } = this.#state
+    if (!this.#isSettled() || (this.#isBesideOrigin() && originPeakRate * 4 >= peakRate)) return false
+    return (peers.meanHeld() - held.count) * LATE_PART > held.size
   }
 
   #openMax(): number {
@@ -57,7 +72,8 @@ export class PeerPolicy {
     const rate = Math.max(peersRate.rate(now), peakRate)
     const usual = Math.floor((rate * limits.totalQueueMs) / chunkBytesMean)
     const count = Math.max(usual, Math.min(2 * usual, limits.requestsFew))
-    const most = Math.min(limits.requestsOpenMax, count + limits.requestsTotalMin)
+    const least = this.#isLate ? limits.requestsLateMin : 0
+    const most = Math.min(limits.requestsOpenMax, Math.max(count + limits.requestsTotalMin, least))
     if (!this.#isBesideOrigin()) return most
     // A downlink that the origin alone can fill, or half of it, is worth most to the swarm for what nobody has yet. One
     // request shows when peers bring more.
@@ -113,8 +129,9 @@ export class PeerPolicy {
   }
 
   #mayAsk(peer: Peer): boolean {
-    const { peers, chunkBytesMean, now } = this.#state
-    return peers.mayAsk(peer, chunkBytesMean, now)
+    const { limits, peers, chunkBytesMean, now } = this.#state
+    const least = this.#isLate ? limits.requestsPerPeerLateMin : limits.requestsPerPeerMin
+    return peers.mayAsk(peer, least, chunkBytesMean, now)
   }
 
   /** Asks for one chunk. False when this neighbour cannot be asked for more now. */

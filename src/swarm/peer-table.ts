@@ -15,6 +15,8 @@ export interface Peer {
   readonly firstOffers: PeerOffers
   readonly offers: PeerOffers
   readonly readsOrigin: boolean
+  /** Whether it had everything when it came, whatever it shows. */
+  readonly isSource: boolean
   /** Whether it is in another site. */
   readonly isFar: boolean
   readonly rate: RateMeter
@@ -38,7 +40,7 @@ export interface Peer {
   refusals: number
 }
 
-type Newcomer = Pick<Extract<Event, { readonly type: 'peerUp' }>, 'peer' | 'have' | 'readsOrigin'>
+type Newcomer = Pick<Extract<Event, { readonly type: 'peerUp' }>, 'peer' | 'have' | 'readsOrigin' | 'holdsAll'>
 
 export class PeerTable {
   readonly #limits: Limits
@@ -80,7 +82,7 @@ export class PeerTable {
     let held = 0
     let count = 0
     for (const peer of this.#peers.values()) {
-      if (peer.progress !== 'partial') continue
+      if (peer.progress !== 'partial' || peer.isSource) continue
       held += peer.have.count
       count++
     }
@@ -98,13 +100,14 @@ export class PeerTable {
 
   /** `have` is copied. The peer's chunks do not count yet. */
   add(came: Newcomer, isFar: boolean, chunkCount: number, now: number): Peer {
-    const { peer: id, have, readsOrigin } = came
+    const { peer: id, have, readsOrigin, holdsAll } = came
     const peer: Peer = {
       id,
       have: have.size === chunkCount ? have.copy() : new Bitfield(chunkCount),
       firstOffers: new PeerOffers(chunkCount),
       offers: new PeerOffers(chunkCount),
       readsOrigin,
+      isSource: holdsAll,
       isFar,
       rate: new RateMeter(),
       progress: 'partial',
@@ -148,9 +151,9 @@ export class PeerTable {
   }
 
   /** Whether one more request may be opened to the peer now. A suspended one gets a single one, to prove itself. */
-  mayAsk(peer: Peer, chunkBytes: number, now: number): boolean {
+  mayAsk(peer: Peer, least: number, chunkBytes: number, now: number): boolean {
     if (now < peer.busyUntil || now < peer.suspendedUntil || peer.progress === 'leaving') return false
-    return peer.open < (peer.counted ? this.#requestsMax(peer, chunkBytes, now) : 1)
+    return peer.open < (peer.counted ? this.#requestsMax(peer, least, chunkBytes, now) : 1)
   }
 
   /** The peer refused: it is left alone for a while, twice as long each time in a row. */
@@ -195,9 +198,9 @@ export class PeerTable {
   }
 
   /** How many requests the peer may have open, from what it delivers in peerQueueMs. */
-  #requestsMax(peer: Peer, chunkBytes: number, now: number): number {
+  #requestsMax(peer: Peer, least: number, chunkBytes: number, now: number): number {
     const bytes = peer.rate.rate(now) * this.#limits.peerQueueMs + chunkBytes
     const count = Math.floor(bytes / chunkBytes)
-    return Math.max(this.#limits.requestsPerPeerMin, Math.min(this.#limits.requestsPerPeerMax, count))
+    return Math.max(least, Math.min(this.#limits.requestsPerPeerMax, count))
   }
 }

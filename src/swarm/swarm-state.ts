@@ -201,7 +201,7 @@ export class SwarmState {
   leaveOrigin(chunk: number): void {
     if (this.leases.isCopy(chunk)) return
     for (const request of this.requests.of(chunk))
-      if (request.peer === null && request.received * 4 < request.bytes) this.cancelRequest(request)
+      if (request.peer === null && request.received * 4 < request.bytes) this.yieldRequest(request)
   }
 
   /** The peer holds what comes first, and may be asked for it, whatever it shows. */
@@ -254,6 +254,15 @@ export class SwarmState {
     this.requests.cancel(request, this.now)
     this.actions.push({ type: 'cancelRequest', request: request.id })
     this.#leftSource(request)
+  }
+
+  /**
+   * Gives up an open request for what another holds or pulls. Nothing is said of it: our word, as long as it lasts, keeps
+   * those from the chunk who have not heard of the other yet.
+   */
+  yieldRequest(request: Request): void {
+    this.leases.forgetLease(request.chunk)
+    this.cancelRequest(request)
   }
 
   /** Takes out a request that the shell has closed. Its chunk is wanted again unless held or asked for elsewhere. */

@@ -365,7 +365,7 @@ describe('an upload of the rest of a chunk', () => {
       origin: { readable: false, mode: 'never', copiesMax: 1 },
     })
     const policy = new UploadPolicy(state)
-    state.peers.add({ peer: ANN, have: new Bitfield(1), readsOrigin: false }, false, 1, 0)
+    state.peers.add({ peer: ANN, have: new Bitfield(1), readsOrigin: false, holdsAll: false }, false, 1, 0)
     for (let id = 1; id <= 100; id++) {
       policy.asked(askId(id), ANN, chunkIndex(0))
       state.now += 100_000

@@ -99,11 +99,30 @@ describe('the scheduler', () => {
         bench.all('cancelRequest').map((action) => action.request),
         lost.map((action) => action.request),
       )
+      const told = bench.all('tellClaims').flatMap((action) => action.claims)
+      assert.ok(!told.some(({ state }) => state === 'dropped'), 'those who did not hear of Ann stay away all the same')
     }
   })
 
+  it('leaves the last chunks of others to them for a while, then takes over one at a time', () => {
+    const bench = new Bench({ chunks: 12, limits: { originRequestsFirst: 12, lastSharesMs: 1_000 } })
+    bench.up(ANN, [])
+    bench.up(BOB, [])
+    // Three members: at most three of what others should take are left.
+    const pulls = bench.asked('origin')
+    const left = 12 - pulls.length
+    assert.ok(left >= 2 && left <= 3, `${left} are left`)
+    for (const { request } of pulls) bench.deliver(request)
+    bench.wait(900)
+    assert.equal(bench.asked('origin').length, pulls.length)
+    bench.wait(1_400)
+    assert.equal(bench.asked('origin').length, pulls.length + 1)
+    bench.deliver(first(bench.asked('origin').slice(pulls.length)).request)
+    assert.equal(bench.asked('origin').length, pulls.length + 2)
+  })
+
   it('claims what it pulls to all neighbours, and says held or dropped at the end', () => {
-    const bench = new Bench({ chunks: 2, limits: { originRequestsFirst: 2 } })
+    const bench = new Bench({ chunks: 12, limits: { originRequestsFirst: 2 } })
     bench.up(ANN, [])
     bench.up(BOB, [])
     const [one, two] = bench.asked('origin')
@@ -275,6 +294,7 @@ describe('the scheduler', () => {
 
   it('offers a chunk as soon as it is verified, before it is stored', () => {
     const bench = new Bench({ chunks: 1 })
+    bench.step({ type: 'wake' })
     bench.up(ANN, [])
     const { request, chunk } = first(bench.asked('origin'))
     bench.deliver(request)
@@ -303,6 +323,8 @@ describe('the scheduler', () => {
     for (const id of [1, 2]) bench.step({ type: 'chunkAsked', peer: ANN, ask: askId(id), chunk: chunkIndex(0) })
     const actions = bench.step({ type: 'chunkLost', chunk: chunkIndex(0) })
     assert.deepEqual(bench.all('refuseAsk', actions), [{ type: 'refuseAsk', ask: 2, reason: 'missing' }])
+    // It may be in Ann's share: she has a moment to read it.
+    bench.wait(3_000)
     assert.deepEqual(
       bench.asked('origin').map((action) => action.chunk),
       [0],

@@ -85,7 +85,7 @@ describe('SequenceWindow', () => {
 })
 
 function newcomer(peer: PeerId, have: Bitfield): Parameters<PeerTable['add']>[0] {
-  return { peer, have, readsOrigin: true }
+  return { peer, have, readsOrigin: true, holdsAll: false }
 }
 
 describe('PeerTable', () => {
@@ -116,8 +116,8 @@ describe('PeerTable', () => {
       waits.push(peer.busyUntil / 1000)
     }
     assert.deepEqual(waits, [50, 100, 200, 400, 800, 1600, 2000, 2000])
-    assert.equal(table.mayAsk(peer, 1000, 1_999_999), false)
-    assert.equal(table.mayAsk(peer, 1000, 2_000_000), true)
+    assert.equal(table.mayAsk(peer, 2, 1000, 1_999_999), false)
+    assert.equal(table.mayAsk(peer, 2, 1000, 2_000_000), true)
     assert.equal(table.nextReturn(1_500_000), 2_000_000)
     assert.equal(table.nextReturn(2_000_000), Number.POSITIVE_INFINITY)
     table.forgive(peer)
@@ -129,22 +129,22 @@ describe('PeerTable', () => {
     const { table, peer } = withPeer()
     table.suspend(peer, 0)
     peer.counted = false
-    assert.equal(table.mayAsk(peer, 1000, 1_000_000), false)
-    assert.equal(table.mayAsk(peer, 1000, 2_000_000), true)
+    assert.equal(table.mayAsk(peer, 2, 1000, 1_000_000), false)
+    assert.equal(table.mayAsk(peer, 2, 1000, 2_000_000), true)
     peer.open = 1
-    assert.equal(table.mayAsk(peer, 1000, 2_000_000), false)
+    assert.equal(table.mayAsk(peer, 2, 1000, 2_000_000), false)
   })
 
   it('asks more of a fast peer, within the limits', () => {
     const { table, peer } = withPeer()
     peer.open = 2
-    assert.equal(table.mayAsk(peer, 1_000_000, 0), false)
+    assert.equal(table.mayAsk(peer, 2, 1_000_000, 0), false)
     peer.rate.start(0)
     peer.rate.add(10_000_000, 1_000_000)
     peer.open = 5
-    assert.equal(table.mayAsk(peer, 1_000_000, 1_000_000), true)
+    assert.equal(table.mayAsk(peer, 2, 1_000_000, 1_000_000), true)
     peer.open = 6
-    assert.equal(table.mayAsk(peer, 1_000_000, 1_000_000), false)
+    assert.equal(table.mayAsk(peer, 2, 1_000_000, 1_000_000), false)
   })
 
   it('remembers why it dropped a peer, for so many peers', () => {
