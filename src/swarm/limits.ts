@@ -116,7 +116,7 @@ const RANGES = {
 
   /** How long words of others are gathered before they are passed on, and to how many neighbours. */
   claimDelayMs: { value: 100, min: 0, max: 10_000 },
-  claimFanOut: { value: 6, min: 1, max: 1024 },
+  claimFanOut: { value: 9, min: 1, max: 1024 },
   claimBatchMax: { value: 256, min: 1, max: 4096 },
   /** Words of others that a newcomer is told. */
   briefingClaimsMax: { value: 4_096, min: 0, max: 65_536 },
