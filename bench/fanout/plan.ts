@@ -57,7 +57,7 @@ export const USAGE = `usage: npm run bench:fanout -- [options]
   --origin RATE          instead: what the origin sends to each host, for example 4M
   --shared-origin        that rate is for all hosts together
   --link UP/DOWN         instead: the links of a host, for example 24M/28M
-  --congestion NAME      TCP's congestion control on every host (the machine's: ${machineCongestionControl()})
+  --congestion NAME      TCP's congestion control on every host (the machine's)
   --seconds S            choose the size so that the bound is S seconds (30)
   --bytes SIZE           instead: the size of the file, for example 200MiB
   --rounds N             everyone runs once in each round, in turn (5)
@@ -79,7 +79,7 @@ export function parsePlan(argv: readonly string[]): Plan | undefined {
       origin: { type: 'string' },
       'shared-origin': { type: 'boolean', default: false },
       link: { type: 'string' },
-      congestion: { type: 'string', default: machineCongestionControl() },
+      congestion: { type: 'string' },
       seconds: { type: 'string', default: '30' },
       bytes: { type: 'string' },
       rounds: { type: 'string', default: '5' },
@@ -115,7 +115,7 @@ export function parsePlan(argv: readonly string[]): Plan | undefined {
   const bytes = values.bytes === undefined ? Math.ceil(wanted / boundSeconds(1, rates)) : parseBytes(values.bytes)
   return {
     ...rates,
-    congestionControl: values.congestion,
+    congestionControl: values.congestion ?? machineCongestionControl(),
     bytes,
     rounds: countParser(1, ROUNDS_MAX)(values.rounds),
     only: values.only,

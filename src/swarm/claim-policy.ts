@@ -28,7 +28,10 @@ export class ClaimPolicy {
     const { chunk, holder } = claim
     const isNewHolder = !state.leases.isKnown(holder)
     const counts = !state.held.has(chunk) && state.peers.bannedFor(holder) === undefined
-    if (!state.leases.hear(claim, counts, state.now)) return
+    if (!state.leases.hear(claim, counts, state.now)) {
+      if (counts && holder === from.id && state.leases.renew(claim, state.now)) state.placeOrigin(chunk)
+      return
+    }
     if (isNewHolder) this.#meet(holder)
     const hops = Math.min(claim.hops, state.limits.claimHopsMax)
     if (hops > 0) state.outbox.passClaim({ ...claim, hops: hops - 1 }, from.id, state.now)
@@ -55,7 +58,7 @@ export class ClaimPolicy {
     const state = this.#state
     for (const request of state.requests.of(claim.chunk)) {
       if (request.peer !== null || request.received * 2 >= request.bytes) continue
-      if (state.leases.yieldsTo(claim, state.originRate.rate(state.now))) state.yieldRequest(request)
+      if (state.leases.yieldsTo(claim)) state.yieldRequest(request)
     }
   }
 }

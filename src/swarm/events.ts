@@ -30,7 +30,7 @@ export interface Claim {
   readonly holder: PeerId
   readonly sequence: number
   readonly chunk: ChunkIndex
-  /** `pulling`: the holder reads it from the origin now; `held`: it has it; `dropped`: it gave up. */
+  /** `pulling`: the holder reads it from the origin, or gave way to another that does; `held`: it has it; `dropped`: it gave up. */
   readonly state: 'pulling' | 'held' | 'dropped'
   /** For how long the word counts, in ms from its receipt; 0 for `held` and `dropped`. */
   readonly timeToLiveMs: number

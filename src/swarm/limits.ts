@@ -39,7 +39,7 @@ const RANGES = {
 
   /** Requests to peers while the origin could fill half of our downlink and has chunks that nobody took. */
   requestsBesideOrigin: { value: 2, min: 1, max: 256 },
-  /** With fewer requests to peers than usual, the origin must show within this time that it gives more. */
+  /** For so long after we began, and after it gained, the origin may show beside fewer requests to peers that it gives more. */
   originTrialMs: { value: 2_000, min: 0, max: 600_000 },
   /** Requests to peers of other sites, beside all others. */
   requestsFarMax: { value: 16, min: 1, max: 256 },
@@ -56,7 +56,7 @@ const RANGES = {
   loneChunksMin: { value: 4, min: 0, max: 1_000_000 },
   loneChunksFirst: { value: 48, min: 0, max: 1_000_000 },
   loneMs: { value: 4_000, min: 10, max: 600_000 },
-  /** How long the last chunks that nobody took are left to those whose share they are. */
+  /** How long the last chunks that nobody took are left at least to those whose share they are. */
   lastSharesMs: { value: 1_000, min: 0, max: 600_000 },
   originBackoffMinMs: { value: 200, min: 10, max: 60_000 },
   originBackoffMaxMs: { value: 30_000, min: 10, max: 600_000 },

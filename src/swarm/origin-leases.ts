@@ -95,6 +95,11 @@ export class OriginLeases {
     return this.#buckets.count(FREE_ELSEWHERE)
   }
 
+  /** Free chunks that we are to take first. */
+  get freeInShareCount(): number {
+    return this.#buckets.count(FREE_IN_SHARE)
+  }
+
   /**
    * A chunk that nobody has taken as far as we know: what comes before all others, then our share, then the rest if we may
    * take of it.
@@ -108,15 +113,15 @@ export class OriginLeases {
     return undefined
   }
 
-  /** A chunk of the bucket for which `match` holds for every word about it. Looks at SEARCH_MAX chunks at most. */
-  search(bucket: number, match: (word: Word, chunk: number) => boolean): number | undefined {
+  /** A chunk of the bucket for which `match` holds for every word about it that still counts. Looks at SEARCH_MAX chunks at most. */
+  search(bucket: number, now: number, match: (word: Word, chunk: number) => boolean): number | undefined {
     const count = this.#buckets.count(bucket)
     if (count === 0) return undefined
     const start = this.#random.below(count)
     for (let step = 0; step < Math.min(count, SEARCH_MAX); step++) {
       const chunk = this.#buckets.at(bucket, (start + step) % count)
       const words = this.#words.get(chunk) ?? []
-      if (words.every((word) => match(word, chunk))) return chunk
+      if (words.every((word) => isOver(word, now) || match(word, chunk))) return chunk
     }
     return undefined
   }
@@ -147,6 +152,14 @@ export class OriginLeases {
     }
     if (!window.add(claim.sequence)) return false
     if (counts) this.#setWord(claim, now)
+    return true
+  }
+
+  /** A word came again from its holder, whom we had lost meanwhile. False when it no longer matters. */
+  renew(claim: Claim, now: number): boolean {
+    const word = this.#words.get(claim.chunk)?.find(({ holder }) => holder === claim.holder)
+    if (word === undefined || word.sequence !== claim.sequence || word.state !== 'pulling') return false
+    word.expiresAt = Math.max(word.expiresAt, this.#endOf(claim, now))
     return true
   }
 
@@ -233,12 +246,14 @@ export class OriginLeases {
     return found.sort((left, right) => left.sequence - right.sequence)
   }
 
-  /** Of two nodes that pull one chunk: the one with much the better origin rate goes on, else the one that ranks first. */
-  yieldsTo(claim: Claim, ourOriginRate: number): boolean {
-    const factor = this.#limits.stealRateFactor
-    if (ourOriginRate > 0 && claim.originRate >= ourOriginRate * factor) return true
-    if (claim.originRate > 0 && ourOriginRate >= claim.originRate * factor) return false
-    return outranks(claim.holder, this.#self, claim.chunk)
+  /**
+   * Of those that pull one chunk the one with the origin rate of the highest class goes on, a class being a doubling, and of
+   * those in one class the one that ranks first. Judged by what each said last, so that all come to the same.
+   */
+  yieldsTo(claim: Claim): boolean {
+    const ours = rateClass(this.#leases.get(claim.chunk)?.word?.originRate ?? 0)
+    const theirs = rateClass(claim.originRate)
+    return theirs === ours ? outranks(claim.holder, this.#self, claim.chunk) : theirs > ours
   }
 
   /** Whether words must travel past neighbours: some node that reads the origin is not among them. */
@@ -268,7 +283,7 @@ export class OriginLeases {
     if (before !== undefined && claim.sequence < before.sequence) return
     this.#dropWord(claim.chunk, claim.holder)
     if (claim.state === 'dropped') return
-    const rest = this.#words.get(claim.chunk) ?? []
+    const rest = (this.#words.get(claim.chunk) ?? []).filter((word) => !isOver(word, now))
     if (rest.length >= this.#limits.claimsPerChunkMax) return
     rest.push({
       holder: claim.holder,
@@ -276,10 +291,14 @@ export class OriginLeases {
       state: claim.state,
       heardAt: now,
       since: before?.state === claim.state ? before.since : now,
-      expiresAt: now + Math.min(claim.timeToLiveMs, this.#limits.claimTimeToLiveMaxMs) * 1000,
+      expiresAt: this.#endOf(claim, now),
       originRate: claim.originRate,
     })
     this.#words.set(claim.chunk, rest)
+  }
+
+  #endOf(claim: Claim, now: number): number {
+    return now + Math.min(claim.timeToLiveMs, this.#limits.claimTimeToLiveMaxMs) * 1000
   }
 
   #dropWord(chunk: number, holder: PeerId): void {
@@ -297,6 +316,16 @@ export class OriginLeases {
     const words = this.#words.get(chunk)
     if (words === undefined) return undefined
     if (words.some((word) => word.state === 'held')) return HELD_BY_STRANGER
-    return words.some((word) => word.expiresAt > now) ? CLAIMED : undefined
+    return words.some((word) => !isOver(word, now)) ? CLAIMED : undefined
   }
+}
+
+/** A pull that should have ended. */
+function isOver(word: Word, now: number): boolean {
+  return word.state === 'pulling' && word.expiresAt <= now
+}
+
+/** Rates of one class differ by less than a factor of two; one that is not known is below all others. */
+function rateClass(rate: number): number {
+  return 32 - Math.clz32(rate)
 }

@@ -1,6 +1,6 @@
 // Decides what to read from the origin: how many requests at once, and which chunk next. First what nobody has taken, our
-// share before the rest; then, with nothing of that left, what its taker will not bring soon; last, in `auto`, one more
-// copy of what peers are too slow to bring.
+// share before the rest, of which the last is left to its owners for a while; then what its taker will not bring soon; last,
+// in `auto`, one more copy of what peers are too slow to bring.
 
 import { CLAIMED, HELD_BY_STRANGER } from './origin-leases.ts'
 import type { SwarmState } from './swarm-state.ts'
@@ -9,6 +9,8 @@ import type { SwarmState } from './swarm-state.ts'
 const RATE_GUESS = 40_000
 /** Peers that bring this share, in quarters, of the most that ever came in at once may well fill our downlink. */
 const DOWNLINK_QUARTERS = 3
+/** About how long it takes until all have heard a word. */
+const WORDS_MS = 150
 /** A rate has risen when it is greater by more than one part in this many. */
 const CLEARLY_MORE = 16
 
@@ -18,6 +20,8 @@ export class OriginPolicyDecider {
   #starvedSince: number | undefined
   /** When the last chunks of others' shares may be read, while there are only those. */
   #takeOverAt: number | undefined
+  /** The origin's rate when it last rose clearly. */
+  #roseTo = 0
 
   constructor(state: SwarmState) {
     this.#state = state
@@ -39,7 +43,10 @@ export class OriginPolicyDecider {
     const state = this.#state
     const { fromOrigin } = state
     const fromPeers = state.requests.openCount > state.requests.originCount ? state.peersRate.rate(state.now) : 0
-    if (fromOrigin * CLEARLY_MORE > state.originPeakRate * (CLEARLY_MORE + 1)) state.originRoseAt = state.now
+    if (fromOrigin * CLEARLY_MORE > this.#roseTo * (CLEARLY_MORE + 1)) {
+      this.#roseTo = fromOrigin
+      state.originRoseAt = state.now
+    }
     state.originPeakRate = Math.max(fromOrigin, state.originPeakRate)
     state.peakRate = Math.max(state.peakRate, fromOrigin + fromPeers)
     if (!this.#isStarved()) this.#starvedSince = undefined
@@ -68,24 +75,31 @@ export class OriginPolicyDecider {
   }
 
   #next(): number | undefined {
-    const free = this.#state.leases.pickFree(this.#mayTakeElsewhere())
+    const free = this.#state.leases.pickFree(!this.#leavesLast())
     if (free !== undefined) return free
     const idle = this.#state.requests.originCount === 0
     return (idle ? (this.#stolen() ?? this.#overdue()) : undefined) ?? this.#redundant()
   }
 
   /**
-   * While each of the others has some of its share left, whoever is done helps. The last ones are about to be taken, and what
-   * we hear of that is old; only after a while does somebody seem to have failed, and then not all of us take over at once.
+   * Whoever is done with its share helps the others. But as many chunks as all of us begin before words have gone round, one
+   * each at most, are about to be taken, or were; only after a while does somebody seem to have failed. Then those take over
+   * that have nothing else to read, one chunk at a time at first: we all do.
    */
-  #mayTakeElsewhere(): boolean {
-    const { leases, originShare, limits, requests, random, now } = this.#state
-    if (leases.freeElsewhereCount > originShare.size) {
-      this.#takeOverAt = undefined
-      return true
+  #leavesLast(): boolean {
+    const { leases, originShare, originRate, chunkBytesMean, limits, requests, random, now } = this.#state
+    const begunEach = Math.min(1, (originRate.rate(now) * WORDS_MS) / chunkBytesMean)
+    const count = leases.freeElsewhereCount
+    const isLast = count > 0 && count <= originShare.size * begunEach && leases.freeInShareCount === 0
+    if (!isLast) this.#takeOverAt = undefined
+    else {
+      const waitMs = Math.max(limits.lastSharesMs, this.#state.expectedOriginMs())
+      this.#takeOverAt ??= now + (waitMs + random.below(limits.lastSharesMs + 1)) * 1000
     }
-    this.#takeOverAt ??= now + (limits.lastSharesMs + random.below(limits.lastSharesMs + 1)) * 1000
-    return now >= this.#takeOverAt && requests.originCount === 0
+    const at = this.#takeOverAt ?? now
+    const leaves = now < at || (isLast && now < at + limits.lastSharesMs * 1000 && requests.originCount > 0)
+    this.#state.leavesLastShares = leaves
+    return leaves
   }
 
   /** A chunk whose holder reads the origin so slowly that we would be done long before it. */
@@ -93,7 +107,7 @@ export class OriginPolicyDecider {
     const { leases, limits, originRate, now } = this.#state
     const rate = originRate.rate(now)
     if (rate === 0) return undefined
-    return leases.search(CLAIMED, (word, chunk) => {
+    return leases.search(CLAIMED, now, (word, chunk) => {
       if (word.originRate === 0 || rate < word.originRate * limits.stealRateFactor) return false
       const bytes = this.#state.bytesOf(chunk)
       const theirsMs = bytes / word.originRate - (now - word.since) / 1000
@@ -105,7 +119,7 @@ export class OriginPolicyDecider {
   #overdue(): number | undefined {
     const { leases, limits, picker, now } = this.#state
     if (picker.pickable > 0) return undefined
-    return leases.search(HELD_BY_STRANGER, (word) => now - word.since >= limits.heldWaitMs * 1000)
+    return leases.search(HELD_BY_STRANGER, now, (word) => now - word.since >= limits.heldWaitMs * 1000)
   }
 
   #redundant(): number | undefined {

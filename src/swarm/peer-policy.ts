@@ -57,8 +57,8 @@ export class PeerPolicy {
   }
 
   /**
-   * Whether we have far less than our neighbours although the origin could not bring it: those that serve us serve others
-   * as well, and whoever has few of them must ask more of each.
+   * Whether we have far less than our neighbours although the origin could not bring it. Those that serve us serve others as
+   * well, and whoever has few of them must ask more of each. With a slow downlink it does no harm.
    */
   #seemsLate(): boolean {
     const { held, peers, originPeakRate, peakRate } = this.#state
@@ -72,7 +72,9 @@ export class PeerPolicy {
     const rate = Math.max(peersRate.rate(now), peakRate)
     const usual = Math.floor((rate * limits.totalQueueMs) / chunkBytesMean)
     const count = Math.max(usual, Math.min(2 * usual, limits.requestsFew))
-    const least = this.#isLate ? limits.requestsLateMin : 0
+    // With its memory full of what waits, a node with a slow link would keep no beginnings.
+    const lateMax = Math.floor(limits.memoryBytesMax / (2 * chunkBytesMean))
+    const least = this.#isLate ? Math.min(limits.requestsLateMin, lateMax) : 0
     const most = Math.min(limits.requestsOpenMax, Math.max(count + limits.requestsTotalMin, least))
     if (!this.#isBesideOrigin()) return most
     // A downlink that the origin alone can fill, or half of it, is worth most to the swarm for what nobody has yet. One
@@ -85,8 +87,9 @@ export class PeerPolicy {
 
   /** Whether there is something to read from the origin, and its rate and that of peers are known. */
   #isBesideOrigin(): boolean {
-    const { readsOrigin, leases } = this.#state
-    return readsOrigin && leases.freeCount > 0 && this.#isSettled()
+    const { readsOrigin, leases, leavesLastShares } = this.#state
+    const free = leases.freeCount - (leavesLastShares ? leases.freeElsewhereCount : 0)
+    return readsOrigin && free > 0 && this.#isSettled()
   }
 
   /** Whether about as much comes in as ever did. */
@@ -95,7 +98,7 @@ export class PeerPolicy {
     return (fromOrigin + peersRate.rate(now)) * 8 >= peakRate * 7
   }
 
-  /** Whether the origin might fill half of a full downlink, given room: it fills a quarter, or still gains. */
+  /** Whether the origin might fill half of a full downlink, given room: it fills a quarter, or gained a moment ago. */
   #mayOriginGain(): boolean {
     const { limits, startedAt = 0, originPeakRate, peakRate, originRoseAt, now } = this.#state
     const since = Math.max(originRoseAt, startedAt + limits.settleMs * 1000)

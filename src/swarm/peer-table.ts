@@ -201,6 +201,6 @@ export class PeerTable {
   #requestsMax(peer: Peer, least: number, chunkBytes: number, now: number): number {
     const bytes = peer.rate.rate(now) * this.#limits.peerQueueMs + chunkBytes
     const count = Math.floor(bytes / chunkBytes)
-    return Math.max(least, Math.min(this.#limits.requestsPerPeerMax, count))
+    return Math.min(this.#limits.requestsPerPeerMax, Math.max(least, count))
   }
 }

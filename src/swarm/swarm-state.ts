@@ -75,6 +75,8 @@ export class SwarmState {
   /** When the origin last gave clearly more than ever before. */
   originRoseAt = 0
   originReadable: boolean
+  /** Whether of free chunks only those of our share may be read at present. */
+  leavesLastShares = false
   originBlockedUntil = 0
   originBackoffMs = 0
   /** Bytes that we know to have left the origin, for the whole swarm. */
@@ -257,8 +259,8 @@ export class SwarmState {
   }
 
   /**
-   * Gives up an open request for what another holds or pulls. Nothing is said of it: our word, as long as it lasts, keeps
-   * those from the chunk who have not heard of the other yet.
+   * Gives up an open request for what another holds or pulls. Nothing is said of it: until it ends our word keeps those from
+   * the chunk who have not heard of the other yet.
    */
   yieldRequest(request: Request): void {
     this.leases.forgetLease(request.chunk)

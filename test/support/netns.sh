@@ -67,6 +67,6 @@ add rule inet closed incoming iifname "eth0" tcp flags & (syn | ack) == syn coun
 RULES
   ;;
 *)
-  sed -n 2,9p "$0" >&2
+  sed -n 2,10p "$0" >&2
   exit 2 ;;
 esac

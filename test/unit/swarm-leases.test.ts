@@ -93,7 +93,7 @@ describe('OriginLeases', () => {
     assert.equal(leases.hear(word(4), true, 0), true)
     leases.place(0, true, true, 0)
     assert.equal(
-      leases.search(HELD_BY_STRANGER, () => true),
+      leases.search(HELD_BY_STRANGER, 0, () => true),
       0,
     )
   })
@@ -170,21 +170,42 @@ describe('OriginLeases', () => {
   })
 
   it('settles a double pull the same way on both sides', () => {
-    const ours = new OriginLeases(SELF, 1, parseLimits(), new Prng(1))
-    const theirs = new OriginLeases(OTHER, 1, parseLimits(), new Prng(2))
-    for (const [ourRate, theirRate] of [
-      [0, 0],
-      [1000, 1900],
-      [1000, 2000],
-      [2000, 1000],
-      [0, 5000],
-    ] as const) {
-      const weYield = ours.yieldsTo(word(1, { originRate: theirRate }), ourRate)
-      const theyYield = theirs.yieldsTo(word(1, { holder: SELF, originRate: ourRate }), theirRate)
-      assert.notEqual(weYield, theyYield)
-    }
-    assert.equal(ours.yieldsTo(word(1), 0), outranks(OTHER, SELF, 0))
-    assert.equal(ours.yieldsTo(word(1, { originRate: 2000 }), 1000), true)
+    const rates = [0, 1, 1000, 1023, 1024, 1900, 2000, 4_000_000_000]
+    for (const ourRate of rates)
+      for (const theirRate of rates) {
+        const ours = new OriginLeases(SELF, 1, parseLimits(), new Prng(1))
+        const theirs = new OriginLeases(OTHER, 1, parseLimits(), new Prng(2))
+        const ourWord = ours.take(0, false, ourRate, 0, 0)
+        const theirWord = theirs.take(0, false, theirRate, 0, 0)
+        assert.ok(ourWord !== undefined && theirWord !== undefined)
+        assert.notEqual(ours.yieldsTo(theirWord), theirs.yieldsTo(ourWord), `at ${ourRate} and ${theirRate}`)
+        if (ourRate === theirRate) assert.equal(ours.yieldsTo(theirWord), outranks(OTHER, SELF, 0))
+        if (theirRate >= 2 * ourRate && theirRate > 0) assert.equal(ours.yieldsTo(theirWord), true)
+      }
+  })
+
+  it('believes a word that comes again after its holder was lost, and only that one', () => {
+    const leases = leasesOf(2)
+    leases.hear(word(1), true, 0)
+    leases.hear(word(2, { chunk: chunkIndex(1), state: 'held', timeToLiveMs: 0 }), true, 0)
+    leases.forgetHolder(OTHER, 0)
+    assert.equal(leases.hear(word(1), true, SECOND_US), false)
+    assert.equal(leases.renew(word(1), SECOND_US), true)
+    leases.place(0, true, true, SECOND_US)
+    assert.equal(leases.freeCount, 1, 'the other chunk')
+    assert.equal(leases.renew(word(3), SECOND_US), false)
+    assert.equal(leases.renew(word(2, { chunk: chunkIndex(1), state: 'held' }), SECOND_US), false)
+  })
+
+  it('has room for new words about a chunk when older ones are over', () => {
+    const leases = new OriginLeases(SELF, 1, parseLimits({ claimsPerChunkMax: 1 }), new Prng(1))
+    leases.hear(word(1, { holder: peerId('a') }), true, 0)
+    leases.hear(word(1, { holder: peerId('b'), state: 'held', timeToLiveMs: 0 }), true, 60 * SECOND_US)
+    leases.place(0, true, true, 60 * SECOND_US)
+    assert.equal(
+      leases.search(HELD_BY_STRANGER, 60 * SECOND_US, () => true),
+      0,
+    )
   })
 
   it('bounds the words about one chunk and the holders that it knows', () => {
@@ -194,7 +215,7 @@ describe('OriginLeases', () => {
     assert.deepEqual(heard, [true, true, true, false])
     leases.place(0, true, true, 0)
     let words = 0
-    leases.search(CLAIMED, () => {
+    leases.search(CLAIMED, 0, () => {
       words++
       return true
     })
