@@ -1,11 +1,15 @@
-// Collects what noise writes to a connection and hands it on once per turn of the event loop, in one piece. Noise writes two
+// Collects what noise writes to a connection and hands it on once per turn of the event loop, in few pieces. Noise writes two
 // bytes of length before every frame and each part of a frame on its own; every piece would be a system call and a packet.
 // It also sees what a connection takes, and keeps the system's queue short by that.
 
 import type { ConnectionEncrypter, MessageStream } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { CORKED_BYTES_MAX } from './limits.ts'
+import { joinLength } from './noise-crypto.ts'
 import { UnsentLimit } from './unsent-limit.ts'
+
+/** A frame of at least so many bytes goes out as it is: joining it with others would cost more than a system call. */
+const WHOLE_BYTES_MIN = 16 * 1024
 
 type LimitUnsent = (descriptor: number, bytes: number) => void
 
@@ -41,7 +45,8 @@ export function cork<Connection extends Corkable>(connection: Connection, limitU
     waiting = new Uint8ArrayList()
     // A connection that has failed meanwhile takes nothing; its close event tells the sender.
     if (bytes.byteLength === 0 || connection.status !== 'open') return !connection.writableNeedsDrain
-    const takesMore = sendNow(bytes.subarray())
+    let takesMore = true
+    for (const piece of piecesOf(bytes)) takesMore = sendNow(piece)
     unsent.sent(bytes.byteLength, !takesMore, performance.now())
     return takesMore
   }
@@ -57,6 +62,30 @@ export function cork<Connection extends Corkable>(connection: Connection, limitU
     return closeNow(options)
   }
   return connection
+}
+
+/** The same bytes in few pieces: long frames with their lengths, without a copy, and whatever lies between those, joined. */
+function piecesOf(bytes: Uint8ArrayList): readonly Uint8Array[] {
+  const parts = [...bytes]
+  const pieces: Uint8Array[] = []
+  let between: Uint8Array[] = []
+  const endBetween = () => {
+    if (between.length > 0) pieces.push(Buffer.concat(between))
+    between = []
+  }
+  for (let index = 0; index < parts.length; index++) {
+    const [part, next] = [parts[index], parts[index + 1]]
+    if (part === undefined) continue
+    const frame = next !== undefined && next.byteLength >= WHOLE_BYTES_MIN ? joinLength(part, next) : undefined
+    if (frame === undefined) between.push(part)
+    else {
+      endBetween()
+      pieces.push(frame)
+      index++
+    }
+  }
+  endBetween()
+  return pieces
 }
 
 /** The system's number of an open connection's socket, which neither libp2p nor Node shows; undefined where they keep it elsewhere. */

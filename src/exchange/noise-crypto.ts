@@ -18,6 +18,8 @@ export type MakeFrameCipher = (key: Uint8Array) => FrameCipher
 type Bytes = Parameters<ICryptoInterface['chaCha20Poly1305Encrypt']>[0]
 
 const TAG_BYTES = 16
+/** Noise puts the length of a frame, 16 bits, big-endian, before it. */
+const LENGTH_BYTES = 2
 
 /** What noise computes with: `makeCipher` for frames, the library's own for the rest; for frames too where there is none. */
 export function noiseCrypto(makeCipher?: MakeFrameCipher): ICryptoInterface {
@@ -35,7 +37,7 @@ export function noiseCrypto(makeCipher?: MakeFrameCipher): ICryptoInterface {
     ...defaultCrypto,
 
     chaCha20Poly1305Encrypt(plaintext, nonce, ad, k) {
-      const sealed = Buffer.allocUnsafeSlow(plaintext.byteLength + TAG_BYTES)
+      const sealed = Buffer.allocUnsafeSlow(LENGTH_BYTES + plaintext.byteLength + TAG_BYTES).subarray(LENGTH_BYTES)
       cipherOf(k).seal(partsOf(plaintext), nonce, ad, sealed)
       return sealed
     },
@@ -47,6 +49,19 @@ export function noiseCrypto(makeCipher?: MakeFrameCipher): ICryptoInterface {
       throw new Error('a noise frame has a wrong tag')
     },
   }
+}
+
+/**
+ * `length` and then `sealed`, without a copy, where the latter was sealed in here: it has room for its length before it.
+ * Undefined for anything else.
+ */
+export function joinLength(length: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
+  const { buffer, byteOffset, byteLength } = sealed
+  const hasRoom = byteOffset === LENGTH_BYTES && buffer.byteLength === LENGTH_BYTES + byteLength
+  if (!hasRoom || length.byteLength !== LENGTH_BYTES) return undefined
+  const joined = new Uint8Array(buffer)
+  joined.set(length)
+  return joined
 }
 
 function partsOf(bytes: Bytes): Uint8Array[] {

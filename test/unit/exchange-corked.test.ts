@@ -6,6 +6,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { openTransportCalls } from '../../src/codec/transport-calls.ts'
 import { cork, descriptorOf } from '../../src/exchange/corked.ts'
 import { CORKED_BYTES_MAX } from '../../src/exchange/limits.ts'
+import { noiseCrypto } from '../../src/exchange/noise-crypto.ts'
 
 const say = () => undefined
 const SILENT: Logger = Object.assign(say, { error: say, trace: say, enabled: false, newScope: () => SILENT })
@@ -54,6 +55,30 @@ describe('a corked connection', () => {
     assert.deepEqual(recorder.calls, [`send xxxxxxxx ${CORKED_BYTES_MAX}`])
     await turn()
     assert.equal(recorder.calls.length, 1)
+  })
+
+  it('sends long frames with their lengths as they lie, and what is between them in one piece', async () => {
+    const { chaCha20Poly1305Encrypt: seal } = noiseCrypto(() => ({
+      seal: (_parts, _nonce, _ad, out) => out.fill(7),
+      open: () => false,
+    }))
+    const none = new Uint8Array(0)
+    const frame = (bytes: number) => seal(new Uint8Array(bytes), none, none, none).subarray()
+    const sent: Uint8Array[] = []
+    const connection = cork({
+      ...{ status: 'open' as const, writableNeedsDrain: false, close: async () => {} },
+      send: (data) => sent.push(data.subarray()) > 0,
+    })
+    const long = frame(20_000)
+    const parts = [letters('ab'), frame(10), letters('cd'), long, letters('ef'), letters('gh'), frame(3)]
+    for (const part of parts) connection.send(part)
+    await turn()
+    assert.deepEqual(Buffer.concat(sent), Buffer.concat(parts))
+    assert.deepEqual(
+      sent.map(({ length }) => length),
+      [2 + 26, 2 + 20_016, 4 + 19],
+    )
+    assert.equal(sent[1]?.buffer, long.buffer)
   })
 
   it('says that the connection is full while it is', () => {
