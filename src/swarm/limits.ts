@@ -83,8 +83,9 @@ const RANGES = {
   lyingStrikesMax: { value: 8, min: 1, max: 10_000 },
   bannedPeersMax: { value: 1024, min: 1, max: 65_536 },
 
-  /** Doubled requests are made only when at most this many chunks are missing. */
+  /** Doubled requests are made only when at most this many chunks are missing, and that is few of all or very few. */
   endgameChunksMax: { value: 20, min: 0, max: 1000 },
+  endgameChunksFew: { value: 4, min: 0, max: 1000 },
 
   uploadSlots: { value: 24, min: 1, max: 256 },
   /** A fast uplink serves as many as it needs for an upload to take this long, up to the most. */

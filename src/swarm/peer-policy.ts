@@ -8,6 +8,9 @@ import type { SwarmState } from './swarm-state.ts'
 /** A second request is worth its bytes only if it should end in less than half of the time of the first, and this soon. */
 const DOUBLING_MARGIN_MS = 50
 
+/** The end is when one part of all chunks in this many is missing; doubling a larger part would waste more than it gains. */
+const ENDGAME_PART = 32
+
 /** A peer is left for the origin only when it is this many times slower again: its uplink serves others too. */
 const ORIGIN_MARGIN = 4
 
@@ -162,7 +165,8 @@ export class PeerPolicy {
   /** Endgame: an idle neighbour is asked for a chunk that is slow to come from elsewhere. */
   #double(): void {
     const { picker, held, limits, peers } = this.#state
-    if (picker.pickable > 0 || held.size - held.count > limits.endgameChunksMax) return
+    const fewMissing = Math.max(limits.endgameChunksFew, Math.floor(held.size / ENDGAME_PART))
+    if (picker.pickable > 0 || held.size - held.count > Math.min(limits.endgameChunksMax, fewMissing)) return
     for (const peer of peers.all()) {
       if (peer.open > 0 || !this.#mayAsk(peer)) continue
       const request = this.#slowestFor(peer)

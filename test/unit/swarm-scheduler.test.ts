@@ -264,6 +264,24 @@ describe('the scheduler', () => {
     assert.equal(bench.scheduler.status().chunksHeld, 2)
   })
 
+  it('doubles no request while more is missing than an end', () => {
+    for (const [held, doubles] of [
+      [92, 0],
+      [97, 1],
+    ] as const) {
+      const bench = new Bench({
+        ...{ chunks: 100, held: Array.from({ length: held }, (_, chunk) => chunk), origin: { mode: 'never' } },
+        limits: { requestsPerPeerMin: 8 },
+      })
+      bench.up(ANN, 'all')
+      assert.equal(bench.asked(ANN).length, 100 - held)
+      bench.deliver(first(bench.asked(ANN)).request)
+      bench.up(BOB, 'all')
+      bench.wait(3_000)
+      assert.equal(Math.min(1, bench.asked(BOB).length), doubles, `${99 - held} are missing`)
+    }
+  })
+
   it('asks for no more than the memory holds until chunks are stored', () => {
     const bench = new Bench({
       chunks: 10,
