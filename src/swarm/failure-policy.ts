@@ -34,7 +34,7 @@ export class FailurePolicy {
 
   #originFailed(chunk: number, reason: FailReason): void {
     if (reason === 'missing' || reason === 'corrupt') this.#state.originFailed(chunk, reason === 'corrupt')
-    else this.#state.backOffOrigin()
+    else this.#state.originBackOff.failed(this.#state.now)
   }
 
   #peerFailed(request: Request, peer: Peer, reason: FailReason): void {

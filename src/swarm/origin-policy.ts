@@ -30,7 +30,7 @@ export class OriginPolicyDecider {
   /** Opens as many origin requests as the rate and the memory allow. */
   fill(): void {
     const state = this.#state
-    if (!state.readsOrigin || state.now < state.originBlockedUntil) return
+    if (!state.readsOrigin || state.now < state.originBackOff.until) return
     while (this.#mayOpen()) {
       const chunk = this.#next()
       if (chunk === undefined || !state.requests.hasRoom(state.bytesOf(chunk))) return

@@ -229,7 +229,7 @@ export class PeerPolicy {
     const { peer } = request
     const state = this.#state
     state.cancelRequest(request)
-    if (peer === null) state.backOffOrigin()
+    if (peer === null) state.originBackOff.failed(state.now)
     else if (peer.counted || state.now >= peer.suspendedUntil) {
       state.peers.suspend(peer, state.now)
       state.setCounted(peer, false)

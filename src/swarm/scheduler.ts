@@ -246,7 +246,7 @@ export class Scheduler {
     const { chunk, peer } = request
     const isNew = state.held.add(chunk)
     state.closeRequest(request)
-    if (peer === null) state.originBackoffMs = 0
+    if (peer === null) state.originBackOff.delivered()
     else this.#delivered(peer)
     if (!isNew) return
     state.bytesHeld += state.bytesOf(chunk)
@@ -358,11 +358,11 @@ export class Scheduler {
   }
 
   #nextDeadline(): number | null {
-    const { now, outbox, peers, originBlockedUntil } = this.#state
+    const { now, outbox, peers, originBackOff } = this.#state
     let next = outbox.nextDeadline() ?? Number.POSITIVE_INFINITY
     if (this.#wantsPeers()) {
       next = Math.min(next, this.#findPeersAt, this.#tickAt, peers.nextReturn(now))
-      if (originBlockedUntil > now) next = Math.min(next, originBlockedUntil)
+      if (originBackOff.until > now) next = Math.min(next, originBackOff.until)
     }
     if (this.#injection.isActive && peers.count > 0) next = Math.min(next, this.#tickAt)
     return next === Number.POSITIVE_INFINITY ? null : next

@@ -4,6 +4,7 @@
 import { Bitfield } from '../base/bitfield.ts'
 import { chunkIndex, type PeerId } from '../base/ids.ts'
 import { Prng } from '../base/prng.ts'
+import { BackOff } from './back-off.ts'
 import { ChunkBeginnings } from './chunk-beginnings.ts'
 import { ChunkPicker } from './chunk-picker.ts'
 import type { Action, Claim, DropReason } from './events.ts'
@@ -77,8 +78,8 @@ export class SwarmState {
   originReadable: boolean
   /** Whether of free chunks only those of our share may be read at present. */
   leavesLastShares = false
-  originBlockedUntil = 0
-  originBackoffMs = 0
+  /** After the origin refused or broke. */
+  readonly originBackOff: BackOff
   /** Bytes that we know to have left the origin, for the whole swarm. */
   originBytes = 0
   /** The most that we sent for a while, bytes per ms: as much as others send, as far as we know. 0: not known. */
@@ -121,6 +122,7 @@ export class SwarmState {
     this.leases = new OriginLeases(this.self, chunkCount, this.limits, this.random, init.first)
     this.uploads = new UploadSlots(this.limits)
     this.outbox = new Outbox(this.limits)
+    this.originBackOff = new BackOff(this.limits.originBackoffMinMs, this.limits.originBackoffMaxMs)
     const { shareMembersMax } = this.limits
     this.originShare = new RendezvousShare(chunkCount, this.self, shareMembersMax, (chunk) => this.placeOrigin(chunk))
     this.fetchShare = new RendezvousShare(chunkCount, this.self, shareMembersMax, (chunk) =>
@@ -317,14 +319,6 @@ export class SwarmState {
     if (claim !== undefined) this.outbox.addOwnClaim(claim)
   }
 
-  /** The origin refused or broke: it is left alone for a while, twice as long each time in a row. */
-  backOffOrigin(): void {
-    if (this.now < this.originBlockedUntil) return
-    const { originBackoffMinMs, originBackoffMaxMs } = this.limits
-    this.originBackoffMs = Math.min(originBackoffMaxMs, Math.max(originBackoffMinMs, this.originBackoffMs * 2))
-    this.originBlockedUntil = this.now + this.originBackoffMs * 1000
-  }
-
   /** The origin does not have the chunk, or `corrupt`: sent wrong bytes, which counts as that after some times. */
   originFailed(chunk: number, corrupt: boolean): void {
     const times = (this.#originCorrupt.get(chunk) ?? 0) + 1
@@ -335,7 +329,7 @@ export class SwarmState {
 
   setOriginReadable(readable: boolean): void {
     this.originReadable = readable
-    this.originBlockedUntil = 0
+    this.originBackOff.end()
     this.dirty = true
     if (!readable) return
     this.#originCorrupt.clear()
