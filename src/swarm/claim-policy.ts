@@ -29,7 +29,9 @@ export class ClaimPolicy {
     const isNewHolder = !state.leases.isKnown(holder)
     const counts = !state.held.has(chunk) && state.peers.bannedFor(holder) === undefined
     if (!state.leases.hear(claim, counts, state.now)) {
-      if (counts && holder === from.id && state.leases.renew(claim, state.now)) state.placeOrigin(chunk)
+      if (!counts || holder !== from.id || !state.leases.renew(claim, state.now)) return
+      this.#yieldTo(claim)
+      state.placeOrigin(chunk)
       return
     }
     if (isNewHolder) this.#meet(holder)

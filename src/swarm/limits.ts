@@ -39,7 +39,7 @@ const RANGES = {
 
   /** Requests to peers while the origin could fill half of our downlink and has chunks that nobody took. */
   requestsBesideOrigin: { value: 2, min: 1, max: 256 },
-  /** For so long after we began, and after it gained, the origin may show beside fewer requests to peers that it gives more. */
+  /** For so long after settleMs, and after it gained, the origin may show beside fewer requests to peers that it gives more. */
   originTrialMs: { value: 2_000, min: 0, max: 600_000 },
   /** Requests to peers of other sites, beside all others. */
   requestsFarMax: { value: 16, min: 1, max: 256 },
@@ -135,7 +135,7 @@ const RANGES = {
   /** How long a chunk that a stranger holds is waited for before the origin is read instead. */
   heldWaitMs: { value: 10_000, min: 0, max: 3_600_000 },
   /** A claim is stolen only by a node whose origin rate is at least this many times the holder's. */
-  stealRateFactor: { value: 2, min: 1, max: 1000 },
+  stealRateFactor: { value: 2, min: 2, max: 1000 },
   /** `auto`: how long the origin must idle and peers fall short before a further copy is read. */
   starvedMs: { value: 3_000, min: 10, max: 600_000 },
 

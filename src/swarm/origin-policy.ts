@@ -9,6 +9,8 @@ import type { SwarmState } from './swarm-state.ts'
 const RATE_GUESS = 40_000
 /** Peers that bring this share, in quarters, of the most that ever came in at once may well fill our downlink. */
 const DOWNLINK_QUARTERS = 3
+/** The last shares are left for at most so many times lastSharesMs, however slow the origin seems. */
+const WAIT_MAX = 5
 /** About how long it takes until all have heard a word. */
 const WORDS_MS = 150
 /** A rate has risen when it is greater by more than one part in this many. */
@@ -30,7 +32,8 @@ export class OriginPolicyDecider {
   /** Opens as many origin requests as the rate and the memory allow. */
   fill(): void {
     const state = this.#state
-    if (!state.readsOrigin || state.now < state.originBackOff.until) return
+    state.leavesOrigin = !state.readsOrigin || state.now < state.originBackOff.until || this.#isClogged()
+    if (state.leavesOrigin) return
     while (this.#mayOpen()) {
       const chunk = this.#next()
       if (chunk === undefined || !state.requests.hasRoom(state.bytesOf(chunk))) return
@@ -57,7 +60,7 @@ export class OriginPolicyDecider {
   #mayOpen(): boolean {
     const state = this.#state
     const { limits, originRate, requests, now } = state
-    if (requests.originCount >= limits.originRequestsMax || this.#isClogged()) return false
+    if (requests.originCount >= limits.originRequestsMax) return false
     const rate = originRate.rate(now)
     if (rate === 0) return requests.originCount < limits.originRequestsFirst
     return requests.originRestBytes < Math.max(rate, state.originPeakRate) * limits.originQueueMs
@@ -88,12 +91,16 @@ export class OriginPolicyDecider {
    */
   #leavesLast(): boolean {
     const { leases, originShare, originRate, chunkBytesMean, limits, requests, random, now } = this.#state
-    const begunEach = Math.min(1, (originRate.rate(now) * WORDS_MS) / chunkBytesMean)
+    const rate = originRate.rate(now)
+    const begunEach = rate === 0 ? 1 : Math.min(1, (rate * WORDS_MS) / chunkBytesMean)
     const count = leases.freeElsewhereCount
     const isLast = count > 0 && count <= originShare.size * begunEach && leases.freeInShareCount === 0
     if (!isLast) this.#takeOverAt = undefined
     else {
-      const waitMs = Math.max(limits.lastSharesMs, this.#state.expectedOriginMs())
+      const waitMs = Math.min(
+        WAIT_MAX * limits.lastSharesMs,
+        Math.max(limits.lastSharesMs, this.#state.expectedOriginMs()),
+      )
       this.#takeOverAt ??= now + (waitMs + random.below(limits.lastSharesMs + 1)) * 1000
     }
     const at = this.#takeOverAt ?? now

@@ -90,9 +90,9 @@ export class PeerPolicy {
 
   /** Whether there is something to read from the origin, and its rate and that of peers are known. */
   #isBesideOrigin(): boolean {
-    const { readsOrigin, leases, leavesLastShares } = this.#state
+    const { leases, leavesOrigin, leavesLastShares } = this.#state
     const free = leases.freeCount - (leavesLastShares ? leases.freeElsewhereCount : 0)
-    return readsOrigin && free > 0 && this.#isSettled()
+    return !leavesOrigin && free > 0 && this.#isSettled()
   }
 
   /** Whether about as much comes in as ever did. */

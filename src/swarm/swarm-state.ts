@@ -76,11 +76,12 @@ export class SwarmState {
   /** When the origin last gave clearly more than ever before. */
   originRoseAt = 0
   originReadable: boolean
-  /** Whether of free chunks only those of our share may be read at present. */
+  /** By the last look: whether the origin is left alone, and whether the last free chunks are left to others. */
+  leavesOrigin = false
   leavesLastShares = false
   /** After the origin refused or broke. */
   readonly originBackOff: BackOff
-  /** Bytes that we know to have left the origin, for the whole swarm. */
+  /** Bytes that left the origin for the whole swarm, as far as we know. */
   originBytes = 0
   /** The most that we sent for a while, bytes per ms: as much as others send, as far as we know. 0: not known. */
   uplinkRate = 0
@@ -261,8 +262,7 @@ export class SwarmState {
   }
 
   /**
-   * Gives up an open request for what another holds or pulls. Nothing is said of it: until it ends our word keeps those from
-   * the chunk who have not heard of the other yet.
+   * Gives up an open request for what another holds or pulls. Nothing is said: until it ends our word keeps the rest away.
    */
   yieldRequest(request: Request): void {
     this.leases.forgetLease(request.chunk)

@@ -51,7 +51,7 @@ describe('the scheduler', () => {
   })
 
   it('leaves a chunk that another pulls alone until the claim expires', () => {
-    const bench = new Bench({ chunks: 1, origin: { readable: false } })
+    const bench = new Bench({ chunks: 1, origin: { readable: false }, limits: { lastSharesMs: 0 } })
     bench.up(ANN, [])
     bench.step({ type: 'claimsHeard', from: ANN, claims: [claim({ timeToLiveMs: 3_000 })] })
     bench.step({ type: 'originChanged', readable: true })
@@ -102,6 +102,34 @@ describe('the scheduler', () => {
       const told = bench.all('tellClaims').flatMap((action) => action.claims)
       assert.ok(!told.some(({ state }) => state === 'dropped'), 'those who did not hear of Ann stay away all the same')
     }
+  })
+
+  it('leaves a chunk to whose share it is while nobody knows how fast the origin is', () => {
+    for (const seed of [1, 2, 3]) {
+      const bench = new Bench({ chunks: 2, seed, limits: { originRequestsFirst: 8 } })
+      bench.up(ANN, [])
+      const ours = [0, 1].filter((chunk) => outranks(SELF, ANN, chunk))
+      assert.deepEqual(
+        bench.asked('origin').map(({ chunk }) => chunk as number),
+        ours,
+      )
+    }
+  })
+
+  it('gives way to a read of which it hears again after it lost the reader', () => {
+    const bench = new Bench({ chunks: 1, limits: { lastSharesMs: 0 } })
+    const words = [claim({ sequence: 1, originRate: 5_000, timeToLiveMs: 60_000 })]
+    bench.up(ANN, [])
+    bench.step({ type: 'claimsHeard', from: ANN, claims: words })
+    for (const { request } of bench.all('cancelRequest'))
+      bench.step({ type: 'requestFailed', request, reason: 'cancelled' })
+    bench.step({ type: 'peerDown', peer: ANN })
+    const before = bench.asked('origin').length
+    bench.wait(2_000)
+    assert.equal(bench.asked('origin').length, before + 1)
+    bench.up(ANN, [])
+    const actions = bench.step({ type: 'claimsHeard', from: ANN, claims: words })
+    assert.equal(bench.all('cancelRequest', actions).length, 1)
   })
 
   it('leaves the last chunks of others to them for a while, then takes over one at a time', () => {
