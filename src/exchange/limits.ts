@@ -19,7 +19,7 @@ export const FRAME_BODY_BYTES_MAX = 256 * KIB
 export const FRAME_BODY_BYTES = 65_519 - 24
 /** The sender waits while more than this lies in the stream's buffer, so that a slow reader costs this and one frame. */
 export const PAYLOAD_BUFFER_BYTES_MAX = 64 * KIB
-/** Encrypted bytes that wait for the end of a turn of the event loop, to leave in one piece; a frame and what belongs to it. */
+/** Encrypted bytes that wait for the end of a turn of the event loop, to leave in few pieces; a frame and what belongs to it. */
 export const CORKED_BYTES_MAX = 64 * KIB
 /** Longest range of one request. */
 export const REQUEST_BYTES_MAX = 64 * MIB

@@ -15,7 +15,6 @@ export interface Word {
   readonly holder: PeerId
   readonly sequence: number
   readonly state: 'pulling' | 'held'
-  readonly heardAt: number
   /** The first word about this pull; refreshing does not change it. */
   readonly since: number
   expiresAt: number
@@ -289,7 +288,6 @@ export class OriginLeases {
       holder: claim.holder,
       sequence: claim.sequence,
       state: claim.state,
-      heardAt: now,
       since: before?.state === claim.state ? before.since : now,
       expiresAt: this.#endOf(claim, now),
       originRate: claim.originRate,

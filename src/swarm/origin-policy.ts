@@ -78,7 +78,8 @@ export class OriginPolicyDecider {
   }
 
   #next(): number | undefined {
-    const free = this.#state.leases.pickFree(!this.#leavesLast())
+    this.#state.leavesLastShares = this.#leavesLast()
+    const free = this.#state.leases.pickFree(!this.#state.leavesLastShares)
     if (free !== undefined) return free
     const idle = this.#state.requests.originCount === 0
     return (idle ? (this.#stolen() ?? this.#overdue()) : undefined) ?? this.#redundant()
@@ -95,18 +96,19 @@ export class OriginPolicyDecider {
     const begunEach = rate === 0 ? 1 : Math.min(1, (rate * WORDS_MS) / chunkBytesMean)
     const count = leases.freeElsewhereCount
     const isLast = count > 0 && count <= originShare.size * begunEach && leases.freeInShareCount === 0
-    if (!isLast) this.#takeOverAt = undefined
-    else {
-      const waitMs = Math.min(
-        WAIT_MAX * limits.lastSharesMs,
-        Math.max(limits.lastSharesMs, this.#state.expectedOriginMs()),
-      )
-      this.#takeOverAt ??= now + (waitMs + random.below(limits.lastSharesMs + 1)) * 1000
+    if (!isLast) {
+      this.#takeOverAt = undefined
+      return false
     }
-    const at = this.#takeOverAt ?? now
-    const leaves = now < at || (isLast && now < at + limits.lastSharesMs * 1000 && requests.originCount > 0)
-    this.#state.leavesLastShares = leaves
-    return leaves
+    this.#takeOverAt ??= now + (this.#lastWaitMs() + random.below(limits.lastSharesMs + 1)) * 1000
+    const isBusy = requests.originCount > 0
+    return now < this.#takeOverAt || (isBusy && now < this.#takeOverAt + limits.lastSharesMs * 1000)
+  }
+
+  /** A chunk of an owner that reads as we do should be there after this. */
+  #lastWaitMs(): number {
+    const { lastSharesMs } = this.#state.limits
+    return Math.min(WAIT_MAX * lastSharesMs, Math.max(lastSharesMs, this.#state.expectedOriginMs()))
   }
 
   /** A chunk whose holder reads the origin so slowly that we would be done long before it. */

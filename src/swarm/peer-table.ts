@@ -150,7 +150,10 @@ export class PeerTable {
     return this.#banned.get(id)
   }
 
-  /** Whether one more request may be opened to the peer now. A suspended one gets a single one, to prove itself. */
+  /**
+   * Whether one more request may be opened to the peer now; `least` always may be open, however slow it is. A suspended one gets
+   * a single one, to prove itself.
+   */
   mayAsk(peer: Peer, least: number, chunkBytes: number, now: number): boolean {
     if (now < peer.busyUntil || now < peer.suspendedUntil || peer.progress === 'leaving') return false
     return peer.open < (peer.counted ? this.#requestsMax(peer, least, chunkBytes, now) : 1)
