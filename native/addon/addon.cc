@@ -3,6 +3,7 @@
 
 #include "addon/aead.h"
 #include "addon/codec-pool.h"
+#include "addon/data-plane.h"
 #include "addon/file-system.h"
 #include "addon/rival-libraries.h"
 #include "addon/socket.h"
@@ -14,7 +15,7 @@ namespace swarm {
 namespace {
 
 /** Raised whenever a name, an argument or a result below changes. */
-constexpr uint32_t interfaceVersion = 8;
+constexpr uint32_t interfaceVersion = 9;
 
 /** inspect(encoded): the header's fields, or just `status` when it breaks a rule. */
 Napi::Value inspect(const Napi::CallbackInfo& info) {
@@ -71,6 +72,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("openLz4", Napi::Function::New(env, openLz4));
   exports.Set("openZstd", Napi::Function::New(env, openZstd));
   exports.Set("Aead", defineAead(env));
+  exports.Set("DataPlane", DataPlane::define(env));
   exports.Set("limitUnsent", Napi::Function::New(env, limitUnsent));
   exports.Set("findDevices", Napi::Function::New(env, findDevices));
   exports.Set("CodecPool", CodecPool::define(env));

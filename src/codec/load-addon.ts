@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { describeError, SwarmError } from '../base/errors.ts'
 
 /** native/addon/addon.cc raises its number with every change of a name, argument or result. */
-const INTERFACE_VERSION = 8
+const INTERFACE_VERSION = 9
 
 /** Beside the compiled program, then beside the sources. */
 const LOCATIONS = ['../../native/swarm_codec.node', '../../dist/native/swarm_codec.node']
@@ -84,6 +84,23 @@ export interface NativeAead {
   open(parts: readonly Uint8Array[], nonce: Uint8Array, ad: Uint8Array, out: Uint8Array): boolean
 }
 
+/** Data connections, each on one of its threads. Numbers are what native/addon/data-plane.h says. */
+export interface NativeDataPlane {
+  /**
+   * A connection over the socket with this descriptor, which the caller closes: its number, or the negative errno. With a hello, of any
+   * length but 0, this end dialled.
+   */
+  add(descriptor: number, sealKey: Uint8Array, openKey: Uint8Array, hello: Uint8Array): number
+  expect(connection: number, id: number, offset: number, into: Uint8Array): boolean
+  forget(connection: number, id: number): number
+  send(connection: number, id: number, offset: number, bytes: Uint8Array, isShort: boolean): boolean
+  cancel(connection: number, id: number): boolean
+  /** Bytes received, wasted, sent and waiting. */
+  counters(connection: number): Float64Array
+  remove(connection: number): void
+  close(): void
+}
+
 /** Batches, and whether it refuses chunks afterwards instead of failing. */
 export type StandIn = readonly [batches: number, refuses: boolean]
 
@@ -113,6 +130,8 @@ export interface Addon {
   openZstd(): NativeRival | undefined
   /** Undefined where Node does not let others call its OpenSSL. Buffers are used during a call only. */
   readonly Aead: (new (key: Uint8Array) => NativeAead) | undefined
+  /** Undefined where the system or Node's OpenSSL does not allow it. `onEvents`: four numbers for each event. */
+  readonly DataPlane: (new (threads: number, onEvents: (events: Float64Array) => void) => NativeDataPlane) | undefined
   /** errno, 0 for success. */
   limitUnsent(descriptor: number, bytes: number): number
   /** Asks the driver, which may take some 100 ms. */

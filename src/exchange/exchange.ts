@@ -9,6 +9,7 @@ import { describeError, SwarmError } from '../base/errors.ts'
 import { type AskId, askId, type PeerId, peerId } from '../base/ids.ts'
 import { hostOf, parseAddress, peerOf, sortForDial } from './addresses.ts'
 import { type AdmissionOutcome, Admissions, type Admitted } from './admission.ts'
+import { DATA_CAPABILITY, DataConnections } from './data-connections.ts'
 import { Introductions } from './introductions.ts'
 import { startNode, type TransportCalls } from './libp2p-node.ts'
 import { DIAL_TIMEOUT_MS, STRIKES_MAX } from './limits.ts'
@@ -95,10 +96,16 @@ export type DialOutcome =
 export async function createExchange(init: ExchangeInit): Promise<Exchange> {
   const privateKey = init.privateKey === undefined ? await generateKeyPair('Ed25519') : parsePrivateKey(init.privateKey)
   const { listen, listenIsDefault, announce, transport } = init
-  const node = await startNode({ privateKey, listen, listenIsDefault, announce, transport })
-  const exchange = new Exchange(init, node, privateKey)
-  await exchange.start()
-  return exchange
+  const data = transport?.openDataPlane === undefined ? undefined : new DataConnections(transport.openDataPlane)
+  try {
+    const node = await startNode({ privateKey, listen, listenIsDefault, announce, transport, data })
+    const exchange = new Exchange(init, node, privateKey, data)
+    await exchange.start()
+    return exchange
+  } catch (error) {
+    data?.close()
+    throw error
+  }
 }
 
 function parsePrivateKey(bytes: Uint8Array) {
@@ -113,6 +120,7 @@ export class Exchange {
   readonly peerId: PeerId
   readonly #init: ExchangeInit
   readonly #node: Libp2p
+  readonly #data: DataConnections | undefined
   readonly #table: PeerTable<PeerLink>
   readonly #admissions: Admissions
   readonly #introductions: Introductions
@@ -123,9 +131,15 @@ export class Exchange {
   #stopping = false
 
   /** Use `createExchange`. */
-  constructor(init: ExchangeInit, node: Libp2p, privateKey: ReturnType<typeof parsePrivateKey>) {
+  constructor(
+    init: ExchangeInit,
+    node: Libp2p,
+    privateKey: ReturnType<typeof parsePrivateKey>,
+    data: DataConnections | undefined,
+  ) {
     this.#init = init
     this.#node = node
+    this.#data = data
     this.peerId = peerId(node.peerId.toString())
     const secrets = deriveSecrets(init.swarmKey)
     this.#table = new PeerTable(this.peerId, {
@@ -140,7 +154,7 @@ export class Exchange {
         type: 'hello',
         swarmId: secrets.swarmId,
         nonce: randomBytes(32),
-        capabilities: init.capabilities ?? [],
+        capabilities: [...(init.capabilities ?? []), ...(data === undefined ? [] : [DATA_CAPABILITY])],
         listens: init.listen.length > 0,
         agentVersion: init.agentVersion ?? '',
       }),
@@ -289,6 +303,7 @@ export class Exchange {
     this.#stopping = true
     for (const link of this.#table.allLinks) link.close('stopping')
     await this.#node.stop()
+    this.#data?.close()
   }
 
   #admitted(admitted: Admitted): void {
@@ -309,6 +324,7 @@ export class Exchange {
           this.#table.ended(ended, reason)
         },
       },
+      data: this.#data,
       nextAskId: () => askId(this.#nextAsk++),
       log: this.#init.log,
     })

@@ -10,6 +10,8 @@ import { createLibp2p } from 'libp2p'
 import { describeError, SwarmError, systemErrorCode } from '../base/errors.ts'
 import { parseAddress, tcpAddress } from './addresses.ts'
 import { corked } from './corked.ts'
+import type { DataConnections } from './data-connections.ts'
+import type { OpenPlane } from './data-plane.ts'
 import * as limits from './limits.ts'
 import { type MakeFrameCipher, noiseCrypto } from './noise-crypto.ts'
 
@@ -19,6 +21,8 @@ export interface TransportCalls {
   readonly makeCipher: MakeFrameCipher | undefined
   /** How much of what the socket with this descriptor cannot send yet the system takes, in bytes. */
   limitUnsent(descriptor: number, bytes: number): void
+  /** Starts the threads of data connections; undefined: there are none here. */
+  readonly openDataPlane?: OpenPlane | undefined
 }
 
 export interface NodeInit {
@@ -30,6 +34,8 @@ export interface NodeInit {
   /** Multiaddrs to tell others in addition to those listened on. */
   readonly announce: readonly string[]
   readonly transport?: TransportCalls | undefined
+  /** Default: all connections are libp2p's. */
+  readonly data?: DataConnections | undefined
 }
 
 /**
@@ -58,7 +64,7 @@ function nodeOptions(init: NodeInit, listen: string[]): Parameters<typeof create
     privateKey: init.privateKey,
     // `announce` would replace what the node listens on.
     addresses: { listen, appendAnnounce: [...init.announce] },
-    transports: [tcp()],
+    transports: [init.data === undefined ? tcp() : init.data.listenOn(tcp())],
     connectionEncrypters: [
       corked(noise({ crypto: noiseCrypto(init.transport?.makeCipher) }), init.transport?.limitUnsent),
     ],

@@ -74,6 +74,9 @@ export const RECORDS_HEARD_PER_TICK_MAX = 32
 export const ADDRESSES_PER_RECORD_MAX = 16
 export const ADDRESS_BYTES_MAX = 256
 
+/** From the offer of a data connection, or its opening, until the other end has taken it. */
+export const DATA_CONNECTION_TIMEOUT_MS = 10_000
+
 export const DIAL_TIMEOUT_MS = 10_000
 export const ADDRESS_DIAL_TIMEOUT_MS = 4_000
 export const DIALS_PARALLEL_MAX = 32

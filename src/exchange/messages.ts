@@ -15,6 +15,21 @@ import {
 } from '../base/ids.ts'
 import * as wire from '../generated/exchange_pb.ts'
 import * as limits from './limits.ts'
+import {
+  CLAIM_STATES,
+  type ClaimState,
+  ERROR_REASONS,
+  type ErrorReason,
+  PROGRESS,
+  type Progress,
+  REACHABILITY,
+  REFUSE_REASONS,
+  type Reachability,
+  type RefuseReason,
+  reverse,
+} from './message-words.ts'
+
+export type { ErrorReason, Reachability, RefuseReason }
 
 export interface Hello {
   readonly type: 'hello'
@@ -51,7 +66,7 @@ export interface Claim {
   /** Integer in 0..2^32-1; orders the words of one holder. */
   readonly sequence: number
   readonly chunk: ChunkIndex
-  readonly state: 'pulling' | 'held' | 'dropped'
+  readonly state: ClaimState
   readonly timeToLiveMs: number
   /** Bytes per ms, integer; 0 when unknown. */
   readonly originRate: number
@@ -65,7 +80,7 @@ export interface Claims {
 
 export interface Status {
   readonly type: 'status'
-  readonly progress: 'partial' | 'done' | 'leaving'
+  readonly progress: Progress
   readonly readsOrigin: boolean
   /** Holds every chunk, also those that it has not said it holds. */
   readonly holdsAll: boolean
@@ -84,17 +99,25 @@ export interface Request {
   readonly target: Target
   readonly offset: number
   readonly length: number
+  /** Whether the answer is to come on the data connection. */
+  readonly onData: boolean
 }
 
-export type RefuseReason = 'busy' | 'missing' | 'stopping'
-export type Reachability = 'untried' | 'reachable' | 'unreachable'
-export type ErrorReason = 'wrongSwarm' | 'wrongKey' | 'malformed' | 'flooding' | 'busy' | 'stopping' | 'unspecified'
+/** Where the receiver, which dialled, may open a data connection. */
+export interface DataOffer {
+  readonly type: 'dataOffer'
+  /** 32 bytes, shown by whoever takes up the offer. */
+  readonly token: Uint8Array
+  /** 32 bytes, which the keys are derived from. */
+  readonly secret: Uint8Array
+}
 
 export type Message =
   | Hello
   | Proof
   | PeerMessage
   | Request
+  | DataOffer
   | { readonly type: 'cancel'; readonly id: number }
   | { readonly type: 'refuse'; readonly id: number; readonly reason: RefuseReason }
   | { readonly type: 'peers'; readonly records: readonly Uint8Array[] }
@@ -160,6 +183,8 @@ function checkKind(kind: wire.Message['kind']): Parsed {
       return checkDialBack(kind.value)
     case 'dialBackResult':
       return checkDialBackResult(kind.value)
+    case 'dataOffer':
+      return checkDataOffer(kind.value)
     case 'keepAlive':
       return { type: 'keepAlive' }
     case 'error':
@@ -214,15 +239,21 @@ function checkClaim(claim: wire.Claim): Claim {
 }
 
 function checkRequest(request: wire.Request): Request {
-  const { id, offset, length, target } = request
+  const { id, offset, length, target, onData } = request
   check(length > 0 && length <= limits.REQUEST_BYTES_MAX, 'Request.length', `${length}`)
   check(offset + length <= UINT32_MAX, 'Request.offset', `${offset}`)
   if (target.case === 'chunk') {
-    return { type: 'request', id, target: { chunk: chunkIndex(target.value) }, offset, length }
+    return { type: 'request', id, target: { chunk: chunkIndex(target.value) }, offset, length, onData }
   }
   if (target.case !== 'object') throw malformed('Request.target', 'missing')
   check(target.value.length === HASH_BYTES, 'Request.object', `${target.value.length} bytes`)
-  return { type: 'request', id, target: { object: objectIdFromBytes(target.value) }, offset, length }
+  return { type: 'request', id, target: { object: objectIdFromBytes(target.value) }, offset, length, onData }
+}
+
+function checkDataOffer({ token, secret }: wire.DataOffer): DataOffer {
+  check(token.length === HASH_BYTES, 'DataOffer.token', `${token.length} bytes`)
+  check(secret.length === HASH_BYTES, 'DataOffer.secret', `${secret.length} bytes`)
+  return { type: 'dataOffer', token, secret }
 }
 
 function checkPeers(peers: wire.Peers): Parsed {
@@ -315,6 +346,10 @@ function encodeKind(message: Message): wire.Message['kind'] {
       const { observed } = message
       return { case: 'dialBackResult', value: create(wire.DialBackResultSchema, { results, observed }) }
     }
+    case 'dataOffer': {
+      const { token, secret } = message
+      return { case: 'dataOffer', value: create(wire.DataOfferSchema, { token, secret }) }
+    }
     case 'keepAlive':
       return { case: 'keepAlive', value: create(wire.KeepAliveSchema) }
     case 'error':
@@ -329,11 +364,12 @@ function encodeClaim(claim: Claim): wire.Claim {
 }
 
 function encodeRequest(request: Request): wire.Request {
-  const { id, offset, length, target } = request
+  const { id, offset, length, target, onData } = request
   return create(wire.RequestSchema, {
     id,
     offset,
     length,
+    onData,
     target:
       'chunk' in target
         ? { case: 'chunk', value: target.chunk }
@@ -341,49 +377,10 @@ function encodeRequest(request: Request): wire.Request {
   })
 }
 
-const CLAIM_STATES: ReadonlyMap<wire.ClaimState, Claim['state']> = new Map([
-  [wire.ClaimState.PULLING, 'pulling'],
-  [wire.ClaimState.HELD, 'held'],
-  [wire.ClaimState.DROPPED, 'dropped'],
-])
-
-const PROGRESS: ReadonlyMap<wire.Progress, Status['progress']> = new Map([
-  [wire.Progress.PARTIAL, 'partial'],
-  [wire.Progress.DONE, 'done'],
-  [wire.Progress.LEAVING, 'leaving'],
-])
-
-const REFUSE_REASONS: ReadonlyMap<wire.RefuseReason, RefuseReason> = new Map([
-  [wire.RefuseReason.BUSY, 'busy'],
-  [wire.RefuseReason.MISSING, 'missing'],
-  [wire.RefuseReason.STOPPING, 'stopping'],
-])
-
-const REACHABILITY: ReadonlyMap<wire.Reachability, Reachability> = new Map([
-  [wire.Reachability.UNSPECIFIED, 'untried'],
-  [wire.Reachability.REACHABLE, 'reachable'],
-  [wire.Reachability.UNREACHABLE, 'unreachable'],
-])
-
-const ERROR_REASONS: ReadonlyMap<wire.ErrorCode, ErrorReason> = new Map([
-  [wire.ErrorCode.UNSPECIFIED, 'unspecified'],
-  [wire.ErrorCode.WRONG_SWARM, 'wrongSwarm'],
-  [wire.ErrorCode.WRONG_KEY, 'wrongKey'],
-  [wire.ErrorCode.MALFORMED, 'malformed'],
-  [wire.ErrorCode.FLOODING, 'flooding'],
-  [wire.ErrorCode.BUSY, 'busy'],
-  [wire.ErrorCode.STOPPING, 'stopping'],
-])
-
 function lookUp<Key, Value>(table: ReadonlyMap<Key, Value>, key: Key, field: string): Value {
   const value = table.get(key)
   if (value === undefined) throw malformed(field, `${key}`)
   return value
-}
-
-function reverse<Key, Value>(table: ReadonlyMap<Key, Value>, wanted: Value): Key {
-  for (const [key, value] of table) if (value === wanted) return key
-  throw new Error(`no wire value for ${wanted}`)
 }
 
 function check(condition: boolean, field: string, got: string): void {

@@ -5,7 +5,9 @@ import type { Connection, Stream } from '@libp2p/interface'
 import { describeError, invariant, isSwarmError } from '../base/errors.ts'
 import type { AskId, PeerId } from '../base/ids.ts'
 import type { ControlStream } from './control-stream.ts'
+import type { DataConnections } from './data-connections.ts'
 import * as limits from './limits.ts'
+import { LinkData } from './link-data.ts'
 import {
   type ErrorReason,
   encodeMessage,
@@ -36,7 +38,7 @@ export type LinkEnd =
 /** What an admitted peer may say that is not settled inside the link. */
 export type LinkMessage = Exclude<
   Message,
-  { type: 'request' | 'cancel' | 'refuse' | 'keepAlive' | 'hello' | 'proof' | 'error' }
+  { type: 'request' | 'cancel' | 'refuse' | 'dataOffer' | 'keepAlive' | 'hello' | 'proof' | 'error' }
 >
 
 export interface LinkHandlers {
@@ -60,6 +62,8 @@ export interface LinkInit {
   readonly control: ControlStream
   readonly payload: Stream
   readonly handlers: LinkHandlers
+  /** Undefined: all payload comes on the payload stream. */
+  readonly data?: DataConnections | undefined
   readonly nextAskId: () => AskId
   readonly log: (text: string) => void
 }
@@ -81,6 +85,7 @@ export class PeerLink {
   readonly #init: LinkInit
   readonly #control: ControlStream
   readonly #payload: PayloadStream
+  readonly #data: LinkData
   readonly #requests: OpenRequests
   readonly #asks = new Map<AskId, Request>()
   #ended = false
@@ -102,6 +107,14 @@ export class PeerLink {
     this.#control = init.control
     this.#requests = new OpenRequests((what) => this.#offend('malformed', what))
     const requests = this.#requests
+    this.#data = new LinkData({
+      connections: init.data,
+      hello: init.hello,
+      connection: init.connection,
+      requests,
+      offend: (what) => this.#offend('malformed', what),
+      log: init.log,
+    })
     this.#payload = new PayloadStream(init.payload, {
       begin: (header) => requests.begin(header),
       body: (part) => requests.body(part),
@@ -120,7 +133,7 @@ export class PeerLink {
   }
 
   get wastedBytes(): number {
-    return this.#requests.wastedBytes
+    return this.#requests.wastedBytes + this.#data.wastedBytes
   }
 
   /** Bytes that wait for this peer in our memory, besides the answers' own buffers. */
@@ -134,6 +147,8 @@ export class PeerLink {
     this.#ticker.unref()
     this.connection.addEventListener('close', () => this.#lost())
     void this.#listen()
+    const offer = this.#data.offer()
+    if (offer !== undefined) this.send(offer)
   }
 
   /** Sends a message; a peer that lets too much pile up is dropped instead. */
@@ -153,13 +168,14 @@ export class PeerLink {
     invariant(into.length > 0 && into.length <= limits.REQUEST_BYTES_MAX, `request for ${into.length} bytes`)
     if (this.#ended) return { status: 'broken', bytes: 0 }
     if (signal?.aborted === true) return { status: 'cancelled', bytes: 0 }
-    const opened = this.#requests.open(offset, into, onBytes ?? (() => {}))
+    const opened = this.#requests.open(offset, into, onBytes ?? (() => {}), this.#data.expecting)
     if (opened === undefined) return { status: 'busy', bytes: 0 }
     const onAbort = () => {
       if (this.#requests.cancel(opened.id)) this.send({ type: 'cancel', id: opened.id })
     }
     signal?.addEventListener('abort', onAbort, { once: true })
-    this.send({ type: 'request', id: opened.id, target, offset, length: into.length })
+    const { id, onData } = opened
+    this.send({ type: 'request', id, target, offset, length: into.length, onData })
     const outcome = await opened.outcome
     signal?.removeEventListener('abort', onAbort)
     this.#finishIfIdle()
@@ -170,17 +186,14 @@ export class PeerLink {
   async serve(ask: AskId, bytes: Uint8Array, signal?: AbortSignal): Promise<'sent' | 'failed'> {
     const request = this.#asks.get(ask)
     if (request === undefined || signal?.aborted === true) return 'failed'
-    const onAbort = () => this.#payload.cancel(request.id)
+    const { id, offset, length: asked, onData } = request
+    const way = onData ? this.#data.answering : this.#payload
+    const onAbort = () => way?.cancel(id)
     signal?.addEventListener('abort', onAbort, { once: true })
-    const outcome = await this.#payload.send({
-      id: request.id,
-      offset: request.offset,
-      asked: request.length,
-      bytes,
-    })
+    const outcome = (await way?.send({ id, offset, asked, bytes })) ?? 'failed'
     signal?.removeEventListener('abort', onAbort)
     // Given up by us, not by the peer, which therefore has to hear of it.
-    if (outcome === 'failed' && this.#asks.has(ask)) this.send({ type: 'refuse', id: request.id, reason: 'busy' })
+    if (outcome === 'failed' && this.#asks.has(ask)) this.send({ type: 'refuse', id, reason: 'busy' })
     this.#asks.delete(ask)
     this.#finishIfIdle()
     return outcome
@@ -214,6 +227,7 @@ export class PeerLink {
     this.#ended = true
     clearInterval(this.#ticker)
     this.#control.finish()
+    this.#data.close()
     this.#requests.fail()
     for (const ask of this.#asks.keys()) this.#init.handlers.askCancelled(ask)
     this.#asks.clear()
@@ -223,10 +237,13 @@ export class PeerLink {
 
   /** One heartbeat. Counts ticks instead of reading a clock, so that a blocked process does not take itself for a dead peer. */
   tick(): void {
+    this.#heardBytes += this.#data.takeHeardBytes()
     this.#silentTicks = this.#heardBytes === 0 ? this.#silentTicks + 1 : 0
-    const stalled = this.#payload.queuedBytes > 0 && this.#payload.passedBytes === this.#passedBytes
+    const queuedBytes = this.#payload.queuedBytes + this.#data.queuedBytes
+    const passedBytes = this.#payload.passedBytes + this.#data.passedBytes
+    const stalled = queuedBytes > 0 && passedBytes === this.#passedBytes
     this.#stalledTicks = stalled ? this.#stalledTicks + 1 : 0
-    this.#passedBytes = this.#payload.passedBytes
+    this.#passedBytes = passedBytes
     this.#heardBytes = 0
     this.#heardMessages = 0
     if (this.#retired) this.#retiredTicks++
@@ -273,6 +290,9 @@ export class PeerLink {
       case 'refuse':
         this.#requests.refuse(message.id, message.reason)
         return
+      case 'dataOffer':
+        if (!this.#retired) this.#data.offered(message)
+        return
       case 'error':
         this.#init.log(`peer ${this.peer} closes: ${message.reason}`)
         this.end('closed')
@@ -307,6 +327,7 @@ export class PeerLink {
       if (request.id !== id) continue
       this.#asks.delete(ask)
       this.#payload.cancel(id)
+      this.#data.cancel(id)
       this.#init.handlers.askCancelled(ask)
     }
     this.#finishIfIdle()

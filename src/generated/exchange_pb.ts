@@ -12,7 +12,7 @@ import type { Message as Message$1, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file exchange.proto.
  */
 export const file_exchange: GenFile = /*@__PURE__*/
-  fileDesc("Cg5leGNoYW5nZS5wcm90bxIRc3dhcm0uZXhjaGFuZ2UudjAipgUKB01lc3NhZ2USKQoFaGVsbG8YASABKAsyGC5zd2FybS5leGNoYW5nZS52MC5IZWxsb0gAEikKBXByb29mGAIgASgLMhguc3dhcm0uZXhjaGFuZ2UudjAuUHJvb2ZIABInCgRoYXZlGAMgASgLMhcuc3dhcm0uZXhjaGFuZ2UudjAuSGF2ZUgAEisKBmNsYWltcxgEIAEoCzIZLnN3YXJtLmV4Y2hhbmdlLnYwLkNsYWltc0gAEi0KB3JlcXVlc3QYBSABKAsyGi5zd2FybS5leGNoYW5nZS52MC5SZXF1ZXN0SAASKwoGY2FuY2VsGAYgASgLMhkuc3dhcm0uZXhjaGFuZ2UudjAuQ2FuY2VsSAASKwoGcmVmdXNlGAcgASgLMhkuc3dhcm0uZXhjaGFuZ2UudjAuUmVmdXNlSAASKQoFcGVlcnMYCCABKAsyGC5zd2FybS5leGNoYW5nZS52MC5QZWVyc0gAEisKBnN0YXR1cxgJIAEoCzIZLnN3YXJtLmV4Y2hhbmdlLnYwLlN0YXR1c0gAEjYKDG9yaWdpbl9ncmFudBgKIAEoCzIeLnN3YXJtLmV4Y2hhbmdlLnYwLk9yaWdpbkdyYW50SAASMAoJZGlhbF9iYWNrGAsgASgLMhsuc3dhcm0uZXhjaGFuZ2UudjAuRGlhbEJhY2tIABI9ChBkaWFsX2JhY2tfcmVzdWx0GAwgASgLMiEuc3dhcm0uZXhjaGFuZ2UudjAuRGlhbEJhY2tSZXN1bHRIABIyCgprZWVwX2FsaXZlGA0gASgLMhwuc3dhcm0uZXhjaGFuZ2UudjAuS2VlcEFsaXZlSAASKQoFZXJyb3IYDiABKAsyGC5zd2FybS5leGNoYW5nZS52MC5FcnJvckgAQgYKBGtpbmQiZgoFSGVsbG8SEAoIc3dhcm1faWQYASABKAwSDQoFbm9uY2UYAiABKAwSFAoMY2FwYWJpbGl0aWVzGAMgAygJEg8KB2xpc3RlbnMYBCABKAgSFQoNYWdlbnRfdmVyc2lvbhgFIAEoCSIqCgVQcm9vZhITCglrZXlfcHJvb2YYASABKAxIAEIMCgpjcmVkZW50aWFsIlIKBEhhdmUSEgoIYml0ZmllbGQYASABKAxIABIuCgZjaHVua3MYAiABKAsyHC5zd2FybS5leGNoYW5nZS52MC5DaHVua0xpc3RIAEIGCgR3aGF0IhwKCUNodW5rTGlzdBIPCgdpbmRleGVzGAEgAygNIqIBCgVDbGFpbRIOCgZob2xkZXIYASABKAkSEAoIc2VxdWVuY2UYAiABKA0SDQoFY2h1bmsYAyABKA0SLAoFc3RhdGUYBCABKA4yHS5zd2FybS5leGNoYW5nZS52MC5DbGFpbVN0YXRlEhcKD3RpbWVfdG9fbGl2ZV9tcxgFIAEoDRITCgtvcmlnaW5fcmF0ZRgGIAEoDRIMCgRob3BzGAcgASgNIjIKBkNsYWltcxIoCgZjbGFpbXMYASADKAsyGC5zd2FybS5leGNoYW5nZS52MC5DbGFpbSJiCgdSZXF1ZXN0EgoKAmlkGAEgASgNEg8KBWNodW5rGAIgASgNSAASEAoGb2JqZWN0GAMgASgMSAASDgoGb2Zmc2V0GAQgASgNEg4KBmxlbmd0aBgFIAEoDUIICgZ0YXJnZXQiFAoGQ2FuY2VsEgoKAmlkGAEgASgNIkUKBlJlZnVzZRIKCgJpZBgBIAEoDRIvCgZyZWFzb24YAiABKA4yHy5zd2FybS5leGNoYW5nZS52MC5SZWZ1c2VSZWFzb24iHwoFUGVlcnMSFgoOc2lnbmVkX3JlY29yZHMYASADKAwibgoGU3RhdHVzEi0KCHByb2dyZXNzGAEgASgOMhsuc3dhcm0uZXhjaGFuZ2UudjAuUHJvZ3Jlc3MSFAoMcmVhZHNfb3JpZ2luGAIgASgIEhEKCWhvbGRzX2FsbBgDIAEoCBIMCgRzaXRlGAQgASgJIg0KC09yaWdpbkdyYW50Ih0KCERpYWxCYWNrEhEKCWFkZHJlc3NlcxgBIAMoDCJUCg5EaWFsQmFja1Jlc3VsdBIwCgdyZXN1bHRzGAEgAygOMh8uc3dhcm0uZXhjaGFuZ2UudjAuUmVhY2hhYmlsaXR5EhAKCG9ic2VydmVkGAIgASgMIgsKCUtlZXBBbGl2ZSIzCgVFcnJvchIqCgRjb2RlGAEgASgOMhwuc3dhcm0uZXhjaGFuZ2UudjAuRXJyb3JDb2RlKnEKCkNsYWltU3RhdGUSGwoXQ0xBSU1fU1RBVEVfVU5TUEVDSUZJRUQQABIXChNDTEFJTV9TVEFURV9QVUxMSU5HEAESFAoQQ0xBSU1fU1RBVEVfSEVMRBACEhcKE0NMQUlNX1NUQVRFX0RST1BQRUQQAyp8CgxSZWZ1c2VSZWFzb24SHQoZUkVGVVNFX1JFQVNPTl9VTlNQRUNJRklFRBAAEhYKElJFRlVTRV9SRUFTT05fQlVTWRABEhkKFVJFRlVTRV9SRUFTT05fTUlTU0lORxACEhoKFlJFRlVTRV9SRUFTT05fU1RPUFBJTkcQAypjCghQcm9ncmVzcxIYChRQUk9HUkVTU19VTlNQRUNJRklFRBAAEhQKEFBST0dSRVNTX1BBUlRJQUwQARIRCg1QUk9HUkVTU19ET05FEAISFAoQUFJPR1JFU1NfTEVBVklORxADKmYKDFJlYWNoYWJpbGl0eRIcChhSRUFDSEFCSUxJVFlfVU5TUEVDSUZJRUQQABIaChZSRUFDSEFCSUxJVFlfUkVBQ0hBQkxFEAESHAoYUkVBQ0hBQklMSVRZX1VOUkVBQ0hBQkxFEAIqvgEKCUVycm9yQ29kZRIaChZFUlJPUl9DT0RFX1VOU1BFQ0lGSUVEEAASGgoWRVJST1JfQ09ERV9XUk9OR19TV0FSTRABEhgKFEVSUk9SX0NPREVfV1JPTkdfS0VZEAISGAoURVJST1JfQ09ERV9NQUxGT1JNRUQQAxIXChNFUlJPUl9DT0RFX0ZMT09ESU5HEAQSEwoPRVJST1JfQ09ERV9CVVNZEAUSFwoTRVJST1JfQ09ERV9TVE9QUElORxAGYgZwcm90bzM");
+  fileDesc("Cg5leGNoYW5nZS5wcm90bxIRc3dhcm0uZXhjaGFuZ2UudjAi2gUKB01lc3NhZ2USKQoFaGVsbG8YASABKAsyGC5zd2FybS5leGNoYW5nZS52MC5IZWxsb0gAEikKBXByb29mGAIgASgLMhguc3dhcm0uZXhjaGFuZ2UudjAuUHJvb2ZIABInCgRoYXZlGAMgASgLMhcuc3dhcm0uZXhjaGFuZ2UudjAuSGF2ZUgAEisKBmNsYWltcxgEIAEoCzIZLnN3YXJtLmV4Y2hhbmdlLnYwLkNsYWltc0gAEi0KB3JlcXVlc3QYBSABKAsyGi5zd2FybS5leGNoYW5nZS52MC5SZXF1ZXN0SAASKwoGY2FuY2VsGAYgASgLMhkuc3dhcm0uZXhjaGFuZ2UudjAuQ2FuY2VsSAASKwoGcmVmdXNlGAcgASgLMhkuc3dhcm0uZXhjaGFuZ2UudjAuUmVmdXNlSAASKQoFcGVlcnMYCCABKAsyGC5zd2FybS5leGNoYW5nZS52MC5QZWVyc0gAEisKBnN0YXR1cxgJIAEoCzIZLnN3YXJtLmV4Y2hhbmdlLnYwLlN0YXR1c0gAEjYKDG9yaWdpbl9ncmFudBgKIAEoCzIeLnN3YXJtLmV4Y2hhbmdlLnYwLk9yaWdpbkdyYW50SAASMAoJZGlhbF9iYWNrGAsgASgLMhsuc3dhcm0uZXhjaGFuZ2UudjAuRGlhbEJhY2tIABI9ChBkaWFsX2JhY2tfcmVzdWx0GAwgASgLMiEuc3dhcm0uZXhjaGFuZ2UudjAuRGlhbEJhY2tSZXN1bHRIABIyCgprZWVwX2FsaXZlGA0gASgLMhwuc3dhcm0uZXhjaGFuZ2UudjAuS2VlcEFsaXZlSAASKQoFZXJyb3IYDiABKAsyGC5zd2FybS5leGNoYW5nZS52MC5FcnJvckgAEjIKCmRhdGFfb2ZmZXIYDyABKAsyHC5zd2FybS5leGNoYW5nZS52MC5EYXRhT2ZmZXJIAEIGCgRraW5kImYKBUhlbGxvEhAKCHN3YXJtX2lkGAEgASgMEg0KBW5vbmNlGAIgASgMEhQKDGNhcGFiaWxpdGllcxgDIAMoCRIPCgdsaXN0ZW5zGAQgASgIEhUKDWFnZW50X3ZlcnNpb24YBSABKAkiKgoFUHJvb2YSEwoJa2V5X3Byb29mGAEgASgMSABCDAoKY3JlZGVudGlhbCJSCgRIYXZlEhIKCGJpdGZpZWxkGAEgASgMSAASLgoGY2h1bmtzGAIgASgLMhwuc3dhcm0uZXhjaGFuZ2UudjAuQ2h1bmtMaXN0SABCBgoEd2hhdCIcCglDaHVua0xpc3QSDwoHaW5kZXhlcxgBIAMoDSKiAQoFQ2xhaW0SDgoGaG9sZGVyGAEgASgJEhAKCHNlcXVlbmNlGAIgASgNEg0KBWNodW5rGAMgASgNEiwKBXN0YXRlGAQgASgOMh0uc3dhcm0uZXhjaGFuZ2UudjAuQ2xhaW1TdGF0ZRIXCg90aW1lX3RvX2xpdmVfbXMYBSABKA0SEwoLb3JpZ2luX3JhdGUYBiABKA0SDAoEaG9wcxgHIAEoDSIyCgZDbGFpbXMSKAoGY2xhaW1zGAEgAygLMhguc3dhcm0uZXhjaGFuZ2UudjAuQ2xhaW0icwoHUmVxdWVzdBIKCgJpZBgBIAEoDRIPCgVjaHVuaxgCIAEoDUgAEhAKBm9iamVjdBgDIAEoDEgAEg4KBm9mZnNldBgEIAEoDRIOCgZsZW5ndGgYBSABKA0SDwoHb25fZGF0YRgGIAEoCEIICgZ0YXJnZXQiFAoGQ2FuY2VsEgoKAmlkGAEgASgNIkUKBlJlZnVzZRIKCgJpZBgBIAEoDRIvCgZyZWFzb24YAiABKA4yHy5zd2FybS5leGNoYW5nZS52MC5SZWZ1c2VSZWFzb24iHwoFUGVlcnMSFgoOc2lnbmVkX3JlY29yZHMYASADKAwibgoGU3RhdHVzEi0KCHByb2dyZXNzGAEgASgOMhsuc3dhcm0uZXhjaGFuZ2UudjAuUHJvZ3Jlc3MSFAoMcmVhZHNfb3JpZ2luGAIgASgIEhEKCWhvbGRzX2FsbBgDIAEoCBIMCgRzaXRlGAQgASgJIg0KC09yaWdpbkdyYW50Ih0KCERpYWxCYWNrEhEKCWFkZHJlc3NlcxgBIAMoDCJUCg5EaWFsQmFja1Jlc3VsdBIwCgdyZXN1bHRzGAEgAygOMh8uc3dhcm0uZXhjaGFuZ2UudjAuUmVhY2hhYmlsaXR5EhAKCG9ic2VydmVkGAIgASgMIioKCURhdGFPZmZlchINCgV0b2tlbhgBIAEoDBIOCgZzZWNyZXQYAiABKAwiCwoJS2VlcEFsaXZlIjMKBUVycm9yEioKBGNvZGUYASABKA4yHC5zd2FybS5leGNoYW5nZS52MC5FcnJvckNvZGUqcQoKQ2xhaW1TdGF0ZRIbChdDTEFJTV9TVEFURV9VTlNQRUNJRklFRBAAEhcKE0NMQUlNX1NUQVRFX1BVTExJTkcQARIUChBDTEFJTV9TVEFURV9IRUxEEAISFwoTQ0xBSU1fU1RBVEVfRFJPUFBFRBADKnwKDFJlZnVzZVJlYXNvbhIdChlSRUZVU0VfUkVBU09OX1VOU1BFQ0lGSUVEEAASFgoSUkVGVVNFX1JFQVNPTl9CVVNZEAESGQoVUkVGVVNFX1JFQVNPTl9NSVNTSU5HEAISGgoWUkVGVVNFX1JFQVNPTl9TVE9QUElORxADKmMKCFByb2dyZXNzEhgKFFBST0dSRVNTX1VOU1BFQ0lGSUVEEAASFAoQUFJPR1JFU1NfUEFSVElBTBABEhEKDVBST0dSRVNTX0RPTkUQAhIUChBQUk9HUkVTU19MRUFWSU5HEAMqZgoMUmVhY2hhYmlsaXR5EhwKGFJFQUNIQUJJTElUWV9VTlNQRUNJRklFRBAAEhoKFlJFQUNIQUJJTElUWV9SRUFDSEFCTEUQARIcChhSRUFDSEFCSUxJVFlfVU5SRUFDSEFCTEUQAiq+AQoJRXJyb3JDb2RlEhoKFkVSUk9SX0NPREVfVU5TUEVDSUZJRUQQABIaChZFUlJPUl9DT0RFX1dST05HX1NXQVJNEAESGAoURVJST1JfQ09ERV9XUk9OR19LRVkQAhIYChRFUlJPUl9DT0RFX01BTEZPUk1FRBADEhcKE0VSUk9SX0NPREVfRkxPT0RJTkcQBBITCg9FUlJPUl9DT0RFX0JVU1kQBRIXChNFUlJPUl9DT0RFX1NUT1BQSU5HEAZiBnByb3RvMw");
 
 /**
  * One length-prefixed unit of the control stream. A kind that the reader does not know is ignored.
@@ -107,6 +107,12 @@ export type Message = Message$1<"swarm.exchange.v0.Message"> & {
      */
     value: Error;
     case: "error";
+  } | {
+    /**
+     * @generated from field: swarm.exchange.v0.DataOffer data_offer = 15;
+     */
+    value: DataOffer;
+    case: "dataOffer";
   } | { case: undefined; value?: undefined };
 };
 
@@ -358,6 +364,13 @@ export type Request = Message$1<"swarm.exchange.v0.Request"> & {
    * @generated from field: uint32 length = 5;
    */
   length: number;
+
+  /**
+   * Whether the bytes come on the data connection instead.
+   *
+   * @generated from field: bool on_data = 6;
+   */
+  onData: boolean;
 };
 
 /**
@@ -526,6 +539,34 @@ export const DialBackResultSchema: GenMessage<DialBackResult> = /*@__PURE__*/
   messageDesc(file_exchange, 14);
 
 /**
+ * Lets the receiver, which dialled, open a data connection to the same address.
+ *
+ * @generated from message swarm.exchange.v0.DataOffer
+ */
+export type DataOffer = Message$1<"swarm.exchange.v0.DataOffer"> & {
+  /**
+   * 32 random bytes that it shows.
+   *
+   * @generated from field: bytes token = 1;
+   */
+  token: Uint8Array;
+
+  /**
+   * 32 random bytes that both ends derive its keys from.
+   *
+   * @generated from field: bytes secret = 2;
+   */
+  secret: Uint8Array;
+};
+
+/**
+ * Describes the message swarm.exchange.v0.DataOffer.
+ * Use `create(DataOfferSchema)` to create a new message.
+ */
+export const DataOfferSchema: GenMessage<DataOffer> = /*@__PURE__*/
+  messageDesc(file_exchange, 15);
+
+/**
  * Says that the sender is alive.
  *
  * @generated from message swarm.exchange.v0.KeepAlive
@@ -538,7 +579,7 @@ export type KeepAlive = Message$1<"swarm.exchange.v0.KeepAlive"> & {
  * Use `create(KeepAliveSchema)` to create a new message.
  */
 export const KeepAliveSchema: GenMessage<KeepAlive> = /*@__PURE__*/
-  messageDesc(file_exchange, 15);
+  messageDesc(file_exchange, 16);
 
 /**
  * The last message before the sender closes.
@@ -557,7 +598,7 @@ export type Error = Message$1<"swarm.exchange.v0.Error"> & {
  * Use `create(ErrorSchema)` to create a new message.
  */
 export const ErrorSchema: GenMessage<Error> = /*@__PURE__*/
-  messageDesc(file_exchange, 16);
+  messageDesc(file_exchange, 17);
 
 /**
  * @generated from enum swarm.exchange.v0.ClaimState

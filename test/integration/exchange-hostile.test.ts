@@ -77,7 +77,14 @@ describe('exchange with a hostile peer', () => {
 
   it('hands a request for any chunk number on without failing, so that it can be refused (P10, P11)', async () => {
     const [node, raw] = await startWithRawPeer()
-    raw.send({ type: 'request', id: 1, target: { chunk: chunkIndex(2 ** 32 - 1) }, offset: 0, length: 1 })
+    raw.send({
+      type: 'request',
+      id: 1,
+      target: { chunk: chunkIndex(2 ** 32 - 1) },
+      offset: 0,
+      length: 1,
+      onData: false,
+    })
     const { ask } = await node.until('asked')
     assert.deepEqual(ask.target, { chunk: 2 ** 32 - 1 })
     node.exchange.refuse(ask.ask, 'missing')
@@ -86,7 +93,8 @@ describe('exchange with a hostile peer', () => {
 
   it('drops a peer that uses the id of an open request again', async () => {
     const [node, raw] = await startWithRawPeer()
-    for (const index of [1, 2]) raw.send({ type: 'request', id: 5, target: chunk(index), offset: 0, length: 1 })
+    for (const index of [1, 2])
+      raw.send({ type: 'request', id: 5, target: chunk(index), offset: 0, length: 1, onData: false })
     assert.equal((await node.until('down')).reason, 'malformed')
   })
 

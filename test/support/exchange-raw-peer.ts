@@ -21,7 +21,9 @@ export interface RawPeer {
   readonly payload: Stream
   send(message: Message): void
   /** Reads on until a message of this type comes; rejects when the other end closes first. */
-  until(type: Parsed['type']): Promise<Parsed>
+  until<Type extends Parsed['type']>(type: Type): Promise<Extract<Parsed, { type: Type }>>
+  /** The next message; rejects when the other end closes first. */
+  next(): Promise<Parsed>
   /** Settles when the other end has closed the connection. */
   readonly closed: Promise<void>
 }
@@ -42,7 +44,11 @@ export async function startStockNode(listen: string[] = []): Promise<Libp2p> {
 }
 
 /** Dials a node of the exchange, with a new identity or that of `using`, and proves membership. */
-export async function admitRawPeer(address: string, using?: Libp2p): Promise<RawPeer> {
+export async function admitRawPeer(
+  address: string,
+  using?: Libp2p,
+  capabilities: readonly string[] = [],
+): Promise<RawPeer> {
   const node = using ?? (await startStockNode())
   const connection = await node.dial(multiaddr(address))
   const closed = new Promise<void>((resolve) => connection.addEventListener('close', () => resolve()))
@@ -57,7 +63,7 @@ export async function admitRawPeer(address: string, using?: Libp2p): Promise<Raw
         type: 'hello',
         swarmId: secrets.swarmId,
         nonce: randomBytes(32),
-        capabilities: [],
+        capabilities,
         listens: false,
         agentVersion: 'raw',
       },
@@ -68,6 +74,11 @@ export async function admitRawPeer(address: string, using?: Libp2p): Promise<Raw
   )
   if (outcome.status !== 'admitted') throw new Error(`not admitted: ${outcome.status}`)
   const payload = await connection.newStream(PAYLOAD_PROTOCOL)
+  const next = async (): Promise<Parsed> => {
+    const bytes = await control.next()
+    if (bytes === undefined) throw new Error('the other end has closed')
+    return parseMessage(bytes)
+  }
   return {
     node,
     peer: peerId(node.peerId.toString()),
@@ -78,12 +89,14 @@ export async function admitRawPeer(address: string, using?: Libp2p): Promise<Raw
     send: (message) => {
       control.send(encodeMessage(message))
     },
+    next,
     async until(type) {
-      for (let bytes = await control.next(); bytes !== undefined; bytes = await control.next()) {
-        const message = parseMessage(bytes)
-        if (message.type === type) return message
+      type Wanted = Extract<Parsed, { type: typeof type }>
+      const isWanted = (message: Parsed): message is Wanted => message.type === type
+      for (;;) {
+        const message = await next()
+        if (isWanted(message)) return message
       }
-      throw new Error(`closed before ${type}`)
     },
   }
 }

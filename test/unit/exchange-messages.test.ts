@@ -129,6 +129,7 @@ describe('exchange messages', () => {
           target: uint32.map((value) => ({ chunk: chunkIndex(value) })),
           offset: fc.nat(2 ** 31),
           length: fc.integer({ min: 1, max: 64 * 1024 * 1024 }),
+          onData: fc.boolean(),
         },
         { noNullPrototype: true },
       ),

@@ -98,7 +98,7 @@ describe('exchange link', () => {
   it('drops a peer that talks but takes none of its payload', async () => {
     const { link, ended, say, asked, peer, stallPayload } = await setUp()
     stallPayload()
-    const request: Message = { type: 'request', id: 1, target: chunk(1), offset: 0, length: 4_000_000 }
+    const request: Message = { type: 'request', id: 1, target: chunk(1), offset: 0, length: 4_000_000, onData: false }
     peer.send(encodeMessage(request))
     const served = link.serve(await asked, new Uint8Array(4_000_000))
     for (let tick = 0; tick <= STALLED_TICKS_MAX; tick++) {
@@ -120,7 +120,7 @@ describe('exchange link', () => {
 
   it('finishes what is open after it is retired, and ends when the peer has finished too', async () => {
     const { link, ended, asked, peer } = await setUp()
-    peer.send(encodeMessage({ type: 'request', id: 1, target: chunk(1), offset: 0, length: 10 }))
+    peer.send(encodeMessage({ type: 'request', id: 1, target: chunk(1), offset: 0, length: 10, onData: false }))
     const ask = await asked
     link.retire()
     peer.finish()
