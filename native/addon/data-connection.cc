@@ -2,8 +2,13 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#ifdef __linux__
+#include <linux/sockios.h>
+#endif
 
 #include <algorithm>
 #include <cerrno>
@@ -18,6 +23,15 @@ namespace {
 constexpr size_t turnBytes = 1024 * 1024;
 /** Two records, so that a read seldom ends within the first. */
 constexpr size_t inBytesMax = 2 * recordBytesMax;
+/** Linux holds the receive window at the number waited for, if that is more than a good part of its buffer. */
+constexpr size_t receiveBufferParts = 8;
+/** So many records in a row may be of later kinds, or empty frames that nobody asked for. */
+constexpr size_t idleRecordsMax = 1000;
+/** A connection on which nothing is acknowledged is dead after a minute; one on which nothing happens is tried after 15 s. */
+constexpr int deadAfterMs = 60'000;
+constexpr int idleSeconds = 15;
+constexpr int probeSeconds = 5;
+constexpr int probesMax = 3;
 /** Records that leave together where a connection sends as many in a moment: fewer calls, and fewer wakes of the other end. */
 constexpr size_t recordsTogetherMax = 4;
 constexpr size_t outBytesMax = recordsTogetherMax * recordBytesMax;
@@ -33,24 +47,30 @@ DataConnection::DataConnection(uint32_t number, int descriptor, const uint8_t (&
                                const uint8_t (&openKey)[aeadKeyBytes], std::vector<uint8_t> hello)
     : number_(number),
       descriptor_(descriptor),
+      isDialler_(!hello.empty()),
       sealing_(true, sealKey),
       opening_(false, openKey),
       // Not set to anything: memory of connections that move little is never touched.
       in_(new uint8_t[inBytesMax]),
       out_(new uint8_t[std::max(outBytesMax, hello.size())]),
       outBytes_(hello.size()),
-      owesReady_(hello.empty()),
-      isUp_(hello.empty()) {
+      owesReady_(hello.empty()) {
   std::copy(hello.begin(), hello.end(), out_.get());
   setOption(descriptor_, IPPROTO_TCP, TCP_NODELAY, 1);
   setOption(descriptor_, SOL_SOCKET, SO_KEEPALIVE, 1);
+#ifdef __linux__
+  setOption(descriptor_, IPPROTO_TCP, TCP_KEEPIDLE, idleSeconds);
+  setOption(descriptor_, IPPROTO_TCP, TCP_KEEPINTVL, probeSeconds);
+  setOption(descriptor_, IPPROTO_TCP, TCP_KEEPCNT, probesMax);
+  setOption(descriptor_, IPPROTO_TCP, TCP_USER_TIMEOUT, deadAfterMs);
+#endif
 }
 
 DataConnection::~DataConnection() { close(descriptor_); }
 
 bool DataConnection::expect(uint32_t id, uint32_t offset, uint8_t* data, size_t size) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return !ended_ && incoming_.emplace(id, Incoming{offset, data, size, 0, 0}).second;
+  return !ended_ && incoming_.emplace(id, Incoming{offset, data, size, 0, 0, false}).second;
 }
 
 int64_t DataConnection::forget(uint32_t id) {
@@ -59,8 +79,14 @@ int64_t DataConnection::forget(uint32_t id) {
   if (found == incoming_.end()) return -1;
   const Incoming answer = found->second;
   incoming_.erase(found);
-  allowance_ += answer.size - answer.received;
+  if (!answer.isComplete) allowance_ += answer.size - answer.received;
   return static_cast<int64_t>(answer.received);
+}
+
+void DataConnection::told(uint32_t id) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = incoming_.find(id);
+  if (found != incoming_.end() && found->second.isComplete) incoming_.erase(found);
 }
 
 bool DataConnection::send(uint32_t id, uint32_t offset, const uint8_t* data, size_t size, bool isShort) {
@@ -91,11 +117,18 @@ void DataConnection::release() {
   incoming_.clear();
   outgoing_.clear();
   counters_.waiting = 0;
+  sealed_ = 0;
 }
 
 DataCounters DataConnection::counters() {
+  int unacknowledged = 0;
+#ifdef SIOCOUTQ
+  if (ioctl(descriptor_, SIOCOUTQ, &unacknowledged) != 0) unacknowledged = 0;
+#endif
   const std::lock_guard<std::mutex> lock(mutex_);
-  return counters_;
+  DataCounters counters = counters_;
+  counters.waiting += sealed_ + static_cast<uint64_t>(unacknowledged);
+  return counters;
 }
 
 bool DataConnection::read(DataEvents& events, uint8_t* scratch) {
@@ -138,39 +171,47 @@ bool DataConnection::takeRecord(const uint8_t* sealed, size_t size, DataEvents& 
   const size_t bodyBytes = size - recordSealedMin;
   const bool isFrame = header.kind == static_cast<uint32_t>(RecordKind::frame);
   const auto found = isFrame ? incoming_.find(header.id) : incoming_.end();
-  Incoming* const target = found == incoming_.end() ? nullptr : &found->second;
+  Incoming* const target = found == incoming_.end() || found->second.isComplete ? nullptr : &found->second;
   const bool fits = target != nullptr && header.offset == target->offset + target->received &&
                     bodyBytes <= target->size - target->received;
   uint8_t* const body = fits ? target->data + target->received : scratch;
   if (!opening_.openBody(sealed, bodyBytes, body)) return endLocked(events, DataEnd::tampered, 0);
   if (!isUp_) {
     isUp_ = true;
+    owesReady_ = owesReady_ || isDialler_;
     wantsToWrite_ = true;
     events.push({DataEventKind::up, number_, 0, 0});
   }
   counters_.received += bodyBytes;
-  // Kinds from a later version mean nothing to this one.
-  if (!isFrame) return true;
-  if (target == nullptr) {
-    counters_.wasted += bodyBytes;
-    if (bodyBytes > allowance_) return endLocked(events, DataEnd::malformed, 0);
-    allowance_ -= bodyBytes;
-    return true;
-  }
+  if (target == nullptr) return takeUnasked(isFrame, bodyBytes, events);
+  idleRecords_ = 0;
   if (!fits) return endLocked(events, DataEnd::malformed, 0);
   target->received += bodyBytes;
   hasProgress_ = true;
   if (bodyBytes > 0 && target->received < target->size) return true;
+  target->isComplete = true;
   events.push({DataEventKind::complete, number_, header.id, static_cast<double>(target->received)});
-  incoming_.erase(found);
   return true;
 }
 
-/** Has the system report nothing before the next record is whole: one wake for 64 KiB instead of one for each packet. */
+/** Under the mutex: a record that nobody waits for. Kinds from a later version mean nothing to this one. False: ended. */
+bool DataConnection::takeUnasked(bool isFrame, size_t bodyBytes, DataEvents& events) {
+  counters_.wasted += bodyBytes;
+  const bool isPaid = isFrame && bodyBytes > 0;
+  if (!isPaid) return ++idleRecords_ <= idleRecordsMax || endLocked(events, DataEnd::malformed, 0);
+  if (bodyBytes > allowance_) return endLocked(events, DataEnd::malformed, 0);
+  allowance_ -= bodyBytes;
+  return true;
+}
+
+/** Has the system report nothing before a good part of the next record is there: one wake for many packets instead of one for each. */
 void DataConnection::waitForBytes() {
   const size_t whole = inBytes_ < recordLengthBytes ? recordLengthBytes + recordSealedMin
                                                     : recordLengthBytes + loadBigEndian(in_.get());
-  const int missing = static_cast<int>(whole - inBytes_);
+  int buffer = 0;
+  socklen_t size = sizeof buffer;
+  if (getsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &buffer, &size) != 0) return;
+  const int missing = std::min(static_cast<int>(whole - inBytes_), buffer / static_cast<int>(receiveBufferParts));
   if (missing == bytesWaitedFor_) return;
   bytesWaitedFor_ = missing;
   setOption(descriptor_, SOL_SOCKET, SO_RCVLOWAT, missing);
@@ -184,7 +225,7 @@ void DataConnection::reportProgress(DataEvents& events) {
 
 void DataConnection::reportLocked(DataEvents& events) {
   for (auto& [id, answer] : incoming_) {
-    if (answer.received == answer.reported) continue;
+    if (answer.received == answer.reported || answer.isComplete) continue;
     answer.reported = answer.received;
     events.push({DataEventKind::progress, number_, id, static_cast<double>(answer.received)});
   }
@@ -212,7 +253,7 @@ bool DataConnection::write(DataEvents& events, int64_t nowMs) {
   limitUnsent(taken, wantsToWrite_ && taken < turnBytes, nowMs);
   const std::lock_guard<std::mutex> lock(mutex_);
   counters_.sent += taken;
-  counters_.sealed = outBytes_ - outPosition_;
+  sealed_ = outBytes_ - outPosition_;
   return !ended_;
 }
 
@@ -250,9 +291,9 @@ bool DataConnection::sealNext(DataEvents& events) {
 
 bool DataConnection::sealRecord(RecordKind kind, const Outgoing& from, size_t size) {
   const RecordHeader header = {static_cast<uint32_t>(kind), from.id, from.offset + static_cast<uint32_t>(from.position)};
-  uint8_t* const record = out_.get() + outBytes_;
+  if (!sealing_.seal(header, from.data + from.position, size, out_.get() + outBytes_)) return false;
   outBytes_ += recordLengthBytes + recordSealedMin + size;
-  return sealing_.seal(header, from.data + from.position, size, record);
+  return true;
 }
 
 void DataConnection::limitUnsent(uint64_t bytes, bool isBlocked, int64_t nowMs) {

@@ -24,17 +24,15 @@ struct DataCounters {
   uint64_t wasted = 0;
   /** Bytes of records that the system took. */
   uint64_t sent = 0;
-  /** Bytes of answers that are not sealed yet. */
+  /** Bytes of answers and records that it has not taken yet, or the other end has not acknowledged. */
   uint64_t waiting = 0;
-  /** Bytes of the record on its way that it has not taken yet. */
-  uint64_t sealed = 0;
 };
 
 class DataConnection {
  public:
   /**
-   * Takes over the descriptor, of a socket that does not block. With a hello this end dialled: it says that in clear, and nothing else
-   * until the other end's first record has come. Without one it took the connection, and says so at once.
+   * Takes over the descriptor, of a socket that does not block. With a hello this end dialled: it says that in clear, and is ready when
+   * the other end's first record has come. Without one it took the connection, and is ready at once. Frames wait until the other end is.
    */
   DataConnection(uint32_t number, int descriptor, const uint8_t (&sealKey)[aeadKeyBytes],
                  const uint8_t (&openKey)[aeadKeyBytes], std::vector<uint8_t> hello);
@@ -44,8 +42,10 @@ class DataConnection {
 
   /** An answer may come for `id`, of at most `size` bytes, from `offset` of its chunk on. False: ended, or the id is in use. */
   bool expect(uint32_t id, uint32_t offset, uint8_t* data, size_t size);
-  /** The answer is no longer wanted. The bytes that came of it; -1 for one that is complete or was never expected. */
+  /** The answer is no longer wanted. The bytes that came of it; -1 for one that JavaScript knows to be complete, or was never expected. */
   int64_t forget(uint32_t id);
+  /** JavaScript knows that the answer is complete. */
+  void told(uint32_t id);
   /** Sends an answer after those that wait; `isShort`: it ends before what was asked for. False: ended. */
   bool send(uint32_t id, uint32_t offset, const uint8_t* data, size_t size, bool isShort);
   /** Stops an answer, at the latest after the record that is on its way. False: all of it was sealed already, or ended. */
@@ -73,6 +73,8 @@ class DataConnection {
     size_t size;
     size_t received;
     size_t reported;
+    /** All of it has come, which JavaScript does not know yet. */
+    bool isComplete;
   };
   struct Outgoing {
     uint32_t id;
@@ -85,7 +87,7 @@ class DataConnection {
 
   bool takeRecords(DataEvents& events, uint8_t* scratch);
   bool takeRecord(const uint8_t* sealed, size_t size, DataEvents& events, uint8_t* scratch);
-  bool takeFrame(const RecordHeader& header, const uint8_t* sealed, size_t size, DataEvents& events, uint8_t* scratch);
+  bool takeUnasked(bool isFrame, size_t bodyBytes, DataEvents& events);
   void waitForBytes();
   bool fill(DataEvents& events);
   bool sealNext(DataEvents& events);
@@ -99,6 +101,7 @@ class DataConnection {
 
   const uint32_t number_;
   const int descriptor_;
+  const bool isDialler_;
 
   // Of the lane alone.
   RecordCipher sealing_;
@@ -111,8 +114,10 @@ class DataConnection {
   size_t outBytes_ = 0;
   bool wantsToWrite_ = false;
   bool hasProgress_ = false;
-  /** This end took the connection and has not said so yet. */
+  /** This end is ready, and has not said so. */
   bool owesReady_;
+  /** Records since the last frame that somebody wanted, and which cost the other end nothing. */
+  size_t idleRecords_ = 0;
   /** The answer whose last record is the last in out_. */
   bool finishes_ = false;
   uint32_t finished_ = 0;
@@ -120,7 +125,10 @@ class DataConnection {
 
   std::mutex mutex_;
   bool ended_ = false;
-  bool isUp_;
+  /** The other end is ready. */
+  bool isUp_ = false;
+  /** Bytes that are sealed, and not with the system. */
+  uint64_t sealed_ = 0;
   std::unordered_map<uint32_t, Incoming> incoming_;
   std::deque<Outgoing> outgoing_;
   /** Bytes that may still come for answers that are no longer wanted. */

@@ -125,7 +125,7 @@ Napi::Value DataPlane::expect(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), isExpected);
 }
 
-/** forget(connection, id): the bytes that came, -1 when all of them did or none was expected. */
+/** forget(connection, id): the bytes that came, -1 when `complete` was reported or none was expected. */
 Napi::Value DataPlane::forget(const Napi::CallbackInfo& info) {
   Held* const held = find(info, 2);
   if (held == nullptr) return refuse(info.Env(), "expected two numbers");
@@ -168,7 +168,7 @@ Napi::Value DataPlane::counters(const Napi::CallbackInfo& info) {
   result[0] = static_cast<double>(counters.received);
   result[1] = static_cast<double>(counters.wasted);
   result[2] = static_cast<double>(counters.sent);
-  result[3] = static_cast<double>(counters.waiting + counters.sealed);
+  result[3] = static_cast<double>(counters.waiting);
   return result;
 }
 
@@ -216,7 +216,10 @@ void DataPlane::report(Napi::Env env, Napi::Function callback) {
   size_t position = 0;
   for (const DataEvent& event : events) {
     Held& held = held_.at(event.connection);
-    if (event.kind == DataEventKind::complete) held.incoming.erase(event.id);
+    if (event.kind == DataEventKind::complete) {
+      held.connection->told(event.id);
+      held.incoming.erase(event.id);
+    }
     if (event.kind == DataEventKind::sent) held.outgoing.erase(event.id);
     if (event.kind == DataEventKind::ended) {
       held.incoming.clear();

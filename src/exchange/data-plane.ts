@@ -1,6 +1,8 @@
 // Data connections of one node: native threads open what arrives into the buffers of those who asked, and seal what is sent.
-// JavaScript hears of them a few times a second. Who may open such a connection is decided in data-connections.ts.
+// JavaScript hears of them a few times a second. Who may open such a connection is decided in data-connector.ts.
 
+import { setTimeout } from 'node:timers/promises'
+import { DATA_FLUSH_TIMEOUT_MS } from './limits.ts'
 import type { Answer } from './payload-stream.ts'
 
 /** What the addon offers; connections, requests and answers are numbers of 32 bits. */
@@ -48,6 +50,7 @@ const COMPLETE = 2
 const SENT = 3
 const ENDED = 4
 const EVENT_FIELDS = 4
+const FLUSH_CHECK_MS = 5
 const ENDS: readonly DataEnd[] = ['closed', 'broken', 'tampered', 'malformed']
 
 export class DataPlane {
@@ -65,9 +68,17 @@ export class DataPlane {
   add(descriptor: number, keys: DataKeys, hello: Uint8Array): DataChannel | undefined {
     const number = this.#native.add(descriptor, keys.seal, keys.open, hello)
     if (number < 0) return undefined
-    const channel = new DataChannel(this.#native, number, hello.length === 0, () => this.#channels.delete(number))
+    const channel = new DataChannel(this.#native, number, () => this.#channels.delete(number))
     this.#channels.set(number, channel)
     return channel
+  }
+
+  /** Stops all answers. Resolves when the peers have acknowledged what was sent of them, or after DATA_FLUSH_TIMEOUT_MS. */
+  async flush(): Promise<void> {
+    const limit = AbortSignal.timeout(DATA_FLUSH_TIMEOUT_MS)
+    const channels = [...this.#channels.values()]
+    for (const channel of channels) channel.cancelAll()
+    while (!limit.aborted && channels.some((channel) => channel.queuedBytes > 0)) await setTimeout(FLUSH_CHECK_MS)
   }
 
   /** Closes every connection and ends the threads. */
@@ -91,14 +102,13 @@ export class DataChannel {
   readonly #closed: () => void
   readonly #sending = new Map<number, (outcome: 'sent' | 'failed') => void>()
   #handlers: DataHandlers | undefined
-  #isUp: boolean
+  #isUp = false
   #isOpen = true
   #counters: Float64Array = new Float64Array(EVENT_FIELDS)
 
-  constructor(native: NativePlane, number: number, isUp: boolean, closed: () => void) {
+  constructor(native: NativePlane, number: number, closed: () => void) {
     this.#native = native
     this.#number = number
-    this.#isUp = isUp
     this.#closed = closed
   }
 
@@ -126,7 +136,7 @@ export class DataChannel {
     return this.#count()[2] ?? 0
   }
 
-  /** Bytes of answers that the system has not taken yet. */
+  /** Bytes of answers that the peer has not acknowledged yet. */
   get queuedBytes(): number {
     return this.#isOpen ? (this.#count()[3] ?? 0) : 0
   }
@@ -141,16 +151,17 @@ export class DataChannel {
     return this.#isOpen && this.#native.expect(this.#number, id, offset, into)
   }
 
-  /** Gives up an answer; the bytes that came of it. Undefined when all of them did, or the connection has ended. */
+  /** Gives up an answer; the bytes that came of it. Undefined when `complete` was told, or the connection has ended. */
   forget(id: number): number | undefined {
     const bytes = this.#isOpen ? this.#native.forget(this.#number, id) : -1
     return bytes < 0 ? undefined : bytes
   }
 
-  /** Sends one answer after those that wait already. The bytes are read until the promise settles. */
+  /** Sends one answer after those that wait already, none of which has its id. The bytes are read until the promise settles. */
   send({ id, offset, asked, bytes }: Answer): Promise<'sent' | 'failed'> {
     const isShort = bytes.length < asked
-    if (!this.#isOpen || !this.#native.send(this.#number, id, offset, bytes, isShort)) return Promise.resolve('failed')
+    if (!this.#isOpen || this.#sending.has(id) || !this.#native.send(this.#number, id, offset, bytes, isShort))
+      return Promise.resolve('failed')
     const done = Promise.withResolvers<'sent' | 'failed'>()
     this.#sending.set(id, done.resolve)
     return done.promise
@@ -159,6 +170,11 @@ export class DataChannel {
   /** Stops the answer with this id, at the latest after the record that is on its way. */
   cancel(id: number): void {
     if (this.#sending.has(id) && this.#isOpen && this.#native.cancel(this.#number, id)) this.#settle(id, 'failed')
+  }
+
+  /** Stops every answer that waits or is on its way. */
+  cancelAll(): void {
+    for (const id of [...this.#sending.keys()]) this.cancel(id)
   }
 
   /** Closes the connection. What waits fails. */

@@ -9,7 +9,7 @@ import { describeError, SwarmError } from '../base/errors.ts'
 import { type AskId, askId, type PeerId, peerId } from '../base/ids.ts'
 import { hostOf, parseAddress, peerOf, sortForDial } from './addresses.ts'
 import { type AdmissionOutcome, Admissions, type Admitted } from './admission.ts'
-import { DATA_CAPABILITY, DataConnections } from './data-connections.ts'
+import { DATA_CAPABILITY, DataConnector } from './data-connector.ts'
 import { Introductions } from './introductions.ts'
 import { startNode, type TransportCalls } from './libp2p-node.ts'
 import { DIAL_TIMEOUT_MS, STRIKES_MAX } from './limits.ts'
@@ -96,7 +96,7 @@ export type DialOutcome =
 export async function createExchange(init: ExchangeInit): Promise<Exchange> {
   const privateKey = init.privateKey === undefined ? await generateKeyPair('Ed25519') : parsePrivateKey(init.privateKey)
   const { listen, listenIsDefault, announce, transport } = init
-  const data = transport?.openDataPlane === undefined ? undefined : new DataConnections(transport.openDataPlane)
+  const data = transport?.openDataPlane === undefined ? undefined : new DataConnector(transport.openDataPlane)
   try {
     const node = await startNode({ privateKey, listen, listenIsDefault, announce, transport, data })
     const exchange = new Exchange(init, node, privateKey, data)
@@ -120,7 +120,7 @@ export class Exchange {
   readonly peerId: PeerId
   readonly #init: ExchangeInit
   readonly #node: Libp2p
-  readonly #data: DataConnections | undefined
+  readonly #data: DataConnector | undefined
   readonly #table: PeerTable<PeerLink>
   readonly #admissions: Admissions
   readonly #introductions: Introductions
@@ -135,7 +135,7 @@ export class Exchange {
     init: ExchangeInit,
     node: Libp2p,
     privateKey: ReturnType<typeof parsePrivateKey>,
-    data: DataConnections | undefined,
+    data: DataConnector | undefined,
   ) {
     this.#init = init
     this.#node = node
@@ -301,9 +301,13 @@ export class Exchange {
   /** Takes leave of all peers and closes every connection and listener. */
   async stop(): Promise<void> {
     this.#stopping = true
+    await this.#data?.flush()
     for (const link of this.#table.allLinks) link.close('stopping')
-    await this.#node.stop()
-    this.#data?.close()
+    try {
+      await this.#node.stop()
+    } finally {
+      this.#data?.close()
+    }
   }
 
   #admitted(admitted: Admitted): void {

@@ -10,7 +10,7 @@ import { createLibp2p } from 'libp2p'
 import { describeError, SwarmError, systemErrorCode } from '../base/errors.ts'
 import { parseAddress, tcpAddress } from './addresses.ts'
 import { corked } from './corked.ts'
-import type { DataConnections } from './data-connections.ts'
+import type { DataConnector } from './data-connector.ts'
 import type { OpenPlane } from './data-plane.ts'
 import * as limits from './limits.ts'
 import { type MakeFrameCipher, noiseCrypto } from './noise-crypto.ts'
@@ -35,7 +35,7 @@ export interface NodeInit {
   readonly announce: readonly string[]
   readonly transport?: TransportCalls | undefined
   /** Default: all connections are libp2p's. */
-  readonly data?: DataConnections | undefined
+  readonly data?: DataConnector | undefined
 }
 
 /**

@@ -76,6 +76,12 @@ export const ADDRESS_BYTES_MAX = 256
 
 /** From the offer of a data connection, or its opening, until the other end has taken it. */
 export const DATA_CONNECTION_TIMEOUT_MS = 10_000
+/** How long a new connection may say nothing before it counts as one of libp2p, which has limits of its own. */
+export const DATA_HELLO_TIMEOUT_MS = 2_000
+/** Offers on one link: the first, and others where a connection did not come about or has ended. */
+export const DATA_OFFERS_MAX = 4
+/** How long a node that stops waits for its peers to have what was sent to them. */
+export const DATA_FLUSH_TIMEOUT_MS = 1_000
 
 export const DIAL_TIMEOUT_MS = 10_000
 export const ADDRESS_DIAL_TIMEOUT_MS = 4_000

@@ -3,14 +3,15 @@
 
 import type { Connection } from '@libp2p/interface'
 import { tcpAddress } from './addresses.ts'
-import { DATA_CAPABILITY, type DataConnections } from './data-connections.ts'
+import { DATA_CAPABILITY, type DataConnector } from './data-connector.ts'
 import type { DataChannel, DataEnd, DataHandlers } from './data-plane.ts'
+import { DATA_OFFERS_MAX } from './limits.ts'
 import type { DataOffer, Hello } from './messages.ts'
 import type { OpenRequests } from './open-requests.ts'
 
 export interface LinkDataInit {
   /** Undefined: this node opens none. */
-  readonly connections: DataConnections | undefined
+  readonly connector: DataConnector | undefined
   readonly hello: Hello
   readonly connection: Pick<Connection, 'direction' | 'remoteAddr'>
   readonly requests: OpenRequests
@@ -22,28 +23,33 @@ export interface LinkDataInit {
 export class LinkData implements DataHandlers {
   readonly #init: LinkDataInit
   #channel: DataChannel | undefined
-  #isDialled = false
+  #offers = 0
   #isClosed = false
   #heardBytes = 0
+  /** Of channels that this link had before. */
+  #wastedBefore = 0
+  #passedBefore = 0
 
   constructor(init: LinkDataInit) {
     this.#init = init
   }
 
-  /** What to tell the peer; undefined where it is not ours to offer, or the peer could not take it up. */
+  /**
+   * What to tell the peer, now and again from time to time: undefined where it is not ours to offer, the peer could not take it up, there
+   * is a connection, or it was offered too often.
+   */
   offer(): DataOffer | undefined {
-    const { connections, hello, connection } = this.#init
+    const { connector, hello, connection } = this.#init
     if (connection.direction === 'outbound' || !hello.capabilities.includes(DATA_CAPABILITY)) return undefined
-    return connections?.offer((channel) => this.#use(channel))
+    return this.#mayHaveAnother() ? connector?.offer((channel) => this.#use(channel)) : undefined
   }
 
   /** The peer offers. */
   offered(offer: DataOffer): void {
-    const { connections, connection } = this.#init
+    const { connector, connection } = this.#init
     const address = tcpAddress(connection.remoteAddr)
-    if (connection.direction === 'inbound' || this.#isDialled || address === undefined) return
-    this.#isDialled = true
-    connections?.dial(address, offer, (channel) => this.#use(channel))
+    if (connection.direction === 'inbound' || address === undefined || !this.#mayHaveAnother()) return
+    connector?.dial(address, offer, (channel) => this.#use(channel))
   }
 
   /** Where answers may be expected. */
@@ -61,11 +67,11 @@ export class LinkData implements DataHandlers {
   }
 
   get passedBytes(): number {
-    return this.#channel?.passedBytes ?? 0
+    return this.#passedBefore + (this.#channel?.passedBytes ?? 0)
   }
 
   get wastedBytes(): number {
-    return this.#channel?.wastedBytes ?? 0
+    return this.#wastedBefore + (this.#channel?.wastedBytes ?? 0)
   }
 
   /** Bytes that came since the last call. */
@@ -104,13 +110,19 @@ export class LinkData implements DataHandlers {
     else this.#init.log(`data connection to ${this.#init.connection.remoteAddr} has ended: ${reason}`)
   }
 
+  #mayHaveAnother(): boolean {
+    return this.answering === undefined && this.#offers++ < DATA_OFFERS_MAX
+  }
+
   #use(channel: DataChannel): void {
-    if (this.#isClosed) {
+    if (this.#isClosed || this.answering !== undefined) {
       channel.close()
       return
     }
+    this.#wastedBefore = this.wastedBytes
+    this.#passedBefore = this.passedBytes
+    this.#heardBytes = 0
     this.#channel = channel
     channel.attach(this)
-    if (channel.isUp) this.up()
   }
 }

@@ -158,10 +158,11 @@ export class OpenRequests implements FrameSink {
     if (this.#allowance < 0) this.#offend(`frame of ${header.length} bytes that nobody asked for`)
   }
 
-  /** Of what comes on a channel, all is counted that is in the buffer. */
+  /** Of what comes on a channel, all counts that is in the buffer, which may be all of it. */
   #giveUp(request: OpenRequest, status: RequestOutcome['status']): void {
     this.#arrived(request, request.channel?.forget(request.id) ?? request.received)
-    this.#close(request, status)
+    const isWhole = request.received === request.into.length && status !== 'cancelled'
+    this.#close(request, isWhole ? 'ok' : status)
   }
 
   #arrived(request: OpenRequest, bytes: number): void {

@@ -2,7 +2,6 @@
 // on as they arrive. The sender never lets more than a fixed amount wait in the stream, however slow the reader is.
 
 import type { Stream } from '@libp2p/interface'
-import { invariant } from '../base/errors.ts'
 import { FRAME_BODY_BYTES, PAYLOAD_BUFFER_BYTES_MAX } from './limits.ts'
 import { encodeFrame, FrameReader, type FrameSink } from './payload-frame.ts'
 
@@ -74,7 +73,6 @@ export class PayloadStream {
    * promise settles. They are copied frame by frame, so that megabytes need not wait for the garbage collector.
    */
   send(answer: Answer): Promise<'sent' | 'failed'> {
-    invariant(answer.bytes.length <= answer.asked, `answer of ${answer.bytes.length} bytes where ${answer.asked} asked`)
     if (this.#ended) return Promise.resolve('failed')
     const done = Promise.withResolvers<'sent' | 'failed'>()
     this.#jobs.push({ ...answer, done: done.resolve, cancelled: false })

@@ -5,7 +5,7 @@ import type { Connection, Stream } from '@libp2p/interface'
 import { describeError, invariant, isSwarmError } from '../base/errors.ts'
 import type { AskId, PeerId } from '../base/ids.ts'
 import type { ControlStream } from './control-stream.ts'
-import type { DataConnections } from './data-connections.ts'
+import type { DataConnector } from './data-connector.ts'
 import * as limits from './limits.ts'
 import { LinkData } from './link-data.ts'
 import {
@@ -63,7 +63,7 @@ export interface LinkInit {
   readonly payload: Stream
   readonly handlers: LinkHandlers
   /** Undefined: all payload comes on the payload stream. */
-  readonly data?: DataConnections | undefined
+  readonly data?: DataConnector | undefined
   readonly nextAskId: () => AskId
   readonly log: (text: string) => void
 }
@@ -88,6 +88,8 @@ export class PeerLink {
   readonly #data: LinkData
   readonly #requests: OpenRequests
   readonly #asks = new Map<AskId, Request>()
+  /** Ids of requests whose answers are being sent; those that the peer has given up among them. */
+  readonly #answering = new Set<number>()
   #ended = false
   #retired = false
   #peerFinished = false
@@ -108,7 +110,7 @@ export class PeerLink {
     this.#requests = new OpenRequests((what) => this.#offend('malformed', what))
     const requests = this.#requests
     this.#data = new LinkData({
-      connections: init.data,
+      connector: init.data,
       hello: init.hello,
       connection: init.connection,
       requests,
@@ -147,8 +149,7 @@ export class PeerLink {
     this.#ticker.unref()
     this.connection.addEventListener('close', () => this.#lost())
     void this.#listen()
-    const offer = this.#data.offer()
-    if (offer !== undefined) this.send(offer)
+    this.#offerData()
   }
 
   /** Sends a message; a peer that lets too much pile up is dropped instead. */
@@ -187,10 +188,13 @@ export class PeerLink {
     const request = this.#asks.get(ask)
     if (request === undefined || signal?.aborted === true) return 'failed'
     const { id, offset, length: asked, onData } = request
+    invariant(bytes.length <= asked, `answer of ${bytes.length} bytes where ${asked} asked`)
     const way = onData ? this.#data.answering : this.#payload
     const onAbort = () => way?.cancel(id)
     signal?.addEventListener('abort', onAbort, { once: true })
+    this.#answering.add(id)
     const outcome = (await way?.send({ id, offset, asked, bytes })) ?? 'failed'
+    this.#answering.delete(id)
     signal?.removeEventListener('abort', onAbort)
     // Given up by us, not by the peer, which therefore has to hear of it.
     if (outcome === 'failed' && this.#asks.has(ask)) this.send({ type: 'refuse', id, reason: 'busy' })
@@ -227,8 +231,8 @@ export class PeerLink {
     this.#ended = true
     clearInterval(this.#ticker)
     this.#control.finish()
-    this.#data.close()
     this.#requests.fail()
+    this.#data.close()
     for (const ask of this.#asks.keys()) this.#init.handlers.askCancelled(ask)
     this.#asks.clear()
     void this.#close()
@@ -250,7 +254,15 @@ export class PeerLink {
     if (this.#silentTicks >= limits.SILENT_TICKS_MAX) this.end('silent')
     else if (this.#stalledTicks >= limits.STALLED_TICKS_MAX) this.end('stalled')
     else if (this.#retiredTicks * limits.TICK_MS >= limits.RETIRE_TIMEOUT_MS) this.end('closed')
-    else if (!this.#retired) this.send({ type: 'keepAlive' })
+    else if (!this.#retired) {
+      this.send({ type: 'keepAlive' })
+      this.#offerData()
+    }
+  }
+
+  #offerData(): void {
+    const offer = this.#retired ? undefined : this.#data.offer()
+    if (offer !== undefined) this.send(offer)
   }
 
   /** The connection is gone. What the peer said before is still read: it may have taken its leave. */
@@ -307,11 +319,10 @@ export class PeerLink {
   }
 
   #accept(request: Request): void {
-    for (const open of this.#asks.values()) {
-      if (open.id === request.id) {
-        this.#offend('malformed', `request id ${request.id} used twice`)
-        return
-      }
+    const isUsed = this.#answering.has(request.id) || [...this.#asks.values()].some(({ id }) => id === request.id)
+    if (isUsed) {
+      this.#offend('malformed', `request id ${request.id} used twice`)
+      return
     }
     if (this.#asks.size >= limits.REQUESTS_PER_PEER_MAX) {
       this.#offend('flooding', `more than ${limits.REQUESTS_PER_PEER_MAX} requests`)

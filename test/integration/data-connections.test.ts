@@ -7,12 +7,12 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { openTransportCalls } from '../../src/codec/transport-calls.ts'
-import { DATA_CAPABILITY } from '../../src/exchange/data-connections.ts'
+import { DATA_CAPABILITY } from '../../src/exchange/data-connector.ts'
 import type { DataOffer } from '../../src/exchange/messages.ts'
 import { encodeFrame } from '../../src/exchange/payload-frame.ts'
 import { chunk, someBytes, startTestNode, stopTestNodes, type TestNode } from '../support/exchange-node.ts'
 import { admitRawPeer, type RawPeer, stopRawPeers } from '../support/exchange-raw-peer.ts'
-import { PlainDataEnd, plainHello } from '../support/plain-data-end.ts'
+import { FRAME, PlainDataEnd, plainHello, READY } from '../support/plain-data-end.ts'
 
 const BYTES = 300_000
 const CHILD = fileURLToPath(new URL('../support/data-child.ts', import.meta.url))
@@ -54,7 +54,9 @@ describe('data connections', () => {
     const socket = dialTcp(node)
     socket.write(plainHello(offer.token))
     const data = new PlainDataEnd(socket, offer.secret, 'I')
-    assert.equal((await data.next())?.kind, 0)
+    assert.equal((await data.next())?.kind, READY)
+    data.ready()
+    await node.until('log', ({ text }) => text.includes('is up'))
     return { raw, data }
   }
 
@@ -169,13 +171,60 @@ describe('data connections', () => {
       socket.write(Uint8Array.of(byte))
       await new Promise((resolve) => setImmediate(resolve))
     }
-    assert.equal((await new PlainDataEnd(socket, offer.secret, 'I').next())?.kind, 0)
+    assert.equal((await new PlainDataEnd(socket, offer.secret, 'I').next())?.kind, READY)
     const other = dialTcp(node)
     // Not even a whole header, so that libp2p waits for its rest.
     other.write('\x13/multi')
     other.write('stream/1.0.0\n')
     const [answer] = await once(other, 'data')
     assert.match(String(answer), /multistream/)
+  })
+
+  it('are not used by a node whose token somebody else has shown', async () => {
+    const node = await startTestNode()
+    const { raw, offer } = await offered(node)
+    const thief = dialTcp(node)
+    thief.write(plainHello(offer.token))
+    await once(thief, 'data')
+    thief.write(Buffer.alloc(100))
+    await once(thief, 'close')
+    const answer = node.exchange.request(raw.peer, chunk(2), 0, new Uint8Array(1_000))
+    const request = await raw.until('request')
+    assert.ok(!request.onData)
+    raw.payload.send(encodeFrame({ id: request.id, offset: 0, length: 1_000 }, new Uint8Array(1_000)))
+    assert.deepEqual(await answer, { status: 'ok', bytes: 1_000 })
+  })
+
+  it('drop a peer that uses the id of an answer that is still being sent (P12)', async () => {
+    const node = await startTestNode()
+    const { raw, data } = await connected(node)
+    data.socket.pause()
+    node.serves.set(1, someBytes(60_000, 1))
+    // More than the sockets hold, so that one answer is on its way when all are cancelled.
+    for (let round = 0; round < 20; round++) {
+      for (let id = 0; id < 100; id++)
+        raw.send({ type: 'request', id, target: chunk(1), offset: 0, length: 60_000, onData: true })
+      for (let id = 0; id < 100; id++) raw.send({ type: 'cancel', id })
+    }
+    assert.equal((await node.until('down')).reason, 'malformed')
+  })
+
+  it('keep what has come when the link ends, and complete what has come whole', async () => {
+    const node = await startTestNode()
+    const { raw, data } = await connected(node)
+    const answers = [1, 2].map((index) => node.exchange.request(raw.peer, chunk(index), 0, new Uint8Array(100_000)))
+    const requests = [await raw.until('request'), await raw.until('request')]
+    const ids = requests.map(({ id }) => id)
+    const bytes = Buffer.concat([
+      data.seal(FRAME, ids[0] ?? 0, 0, new Uint8Array(50_000)),
+      data.seal(FRAME, ids[0] ?? 0, 50_000, new Uint8Array(50_000)),
+      data.seal(FRAME, ids[1] ?? 0, 0, new Uint8Array(50_000)),
+    ])
+    await new Promise<void>((resolve) => data.socket.write(bytes, () => resolve()))
+    // The answer is told of before anything else that the lane has to say, once it is read.
+    assert.deepEqual(await answers[0], { status: 'ok', bytes: 100_000 })
+    raw.send({ type: 'error', reason: 'stopping' })
+    assert.deepEqual(await answers[1], { status: 'broken', bytes: 50_000 })
   })
 
   for (const [scenario, code, stdout] of [

@@ -5,10 +5,10 @@ import { once } from 'node:events'
 import { connect, createServer, type Server, Socket } from 'node:net'
 import { openTransportCalls } from '../../src/codec/transport-calls.ts'
 import { descriptorOf } from '../../src/exchange/corked.ts'
-import { deriveKeys } from '../../src/exchange/data-connections.ts'
+import { deriveKeys } from '../../src/exchange/data-connector.ts'
 import { type DataChannel, type DataEnd, DataPlane } from '../../src/exchange/data-plane.ts'
 import { someBytes } from '../support/exchange-node.ts'
-import { FRAME, PlainDataEnd, plainHello } from '../support/plain-data-end.ts'
+import { FRAME, PlainDataEnd, plainHello, READY } from '../support/plain-data-end.ts'
 
 const SECRET = Buffer.alloc(32, 9)
 const TOKEN = Buffer.alloc(32, 8)
@@ -20,7 +20,7 @@ type Told = ['up'] | ['progress' | 'complete', number, number] | ['ended', DataE
 interface Ends {
   readonly channel: DataChannel
   readonly plain: PlainDataEnd
-  readonly told: readonly Told[]
+  readonly told: Told[]
   /** Settles when the channel has been told something of this kind. */
   until(kind: Told[0]): Promise<Told>
 }
@@ -92,10 +92,26 @@ describe('data plane', () => {
     return { ...ends, plain }
   }
 
-  it('says at once that it has the connection, when it was dialled', async () => {
-    const { plain, channel } = await dialled()
+  /** The same, when both ends have said that they are ready. */
+  async function dialledAndUp(): Promise<Ends> {
+    const ends = await dialled()
+    ends.plain.ready()
+    assert.equal((await ends.plain.next())?.kind, READY)
+    await ends.until('up')
+    ends.told.length = 0
+    return ends
+  }
+
+  it('says at once that it is ready when it was dialled, and no more before the other end is', async () => {
+    const { plain, channel, until } = await dialled()
+    const sent = channel.send({ id: 1, offset: 0, asked: 2, bytes: Uint8Array.of(1, 2) })
+    assert.deepEqual(await plain.next(), { kind: READY, id: 0, offset: 0, body: Buffer.alloc(0) })
+    assert.equal(channel.isUp, false)
+    plain.ready()
+    await until('up')
     assert.equal(channel.isUp, true)
-    assert.deepEqual(await plain.next(), { kind: 0, id: 0, offset: 0, body: Buffer.alloc(0) })
+    assert.deepEqual(await plain.next(), { kind: FRAME, id: 1, offset: 0, body: Buffer.of(1, 2) })
+    assert.equal(await sent, 'sent')
   })
 
   it('says nothing but its hello before the other end has the connection, when it dialled', async () => {
@@ -110,12 +126,13 @@ describe('data plane', () => {
     plain.ready()
     await until('up')
     assert.equal(channel.isUp, true)
+    assert.equal((await plain.next())?.kind, READY)
     assert.ok((await plain.answer(5, bytes.length)).equals(bytes))
     assert.equal(await sent, 'sent')
   })
 
   it('opens an answer into its buffer, however the bytes are cut', async () => {
-    const { plain, channel, told, until } = await dialled()
+    const { plain, channel, told, until } = await dialledAndUp()
     const bytes = someBytes(3 * BODY_BYTES - 7, 2)
     const into = new Uint8Array(bytes.length)
     assert.equal(channel.expect(1, 1_000_000, into), true)
@@ -135,7 +152,7 @@ describe('data plane', () => {
   })
 
   it('reports what has come of an answer whose rest does not come', async () => {
-    const { plain, channel, until } = await dialled()
+    const { plain, channel, until } = await dialledAndUp()
     channel.expect(1, 0, new Uint8Array(1_000))
     plain.frame(1, 0, new Uint8Array(400))
     assert.deepEqual(await until('progress'), ['progress', 1, 400])
@@ -143,12 +160,11 @@ describe('data plane', () => {
   })
 
   it('completes an answer that is shorter than asked with its empty frame, both ways', async () => {
-    const { plain, channel, until } = await dialled()
+    const { plain, channel, until } = await dialledAndUp()
     channel.expect(1, 0, new Uint8Array(1_000))
     plain.frame(1, 0, new Uint8Array(400))
     plain.frame(1, 400, new Uint8Array(0))
     assert.deepEqual(await until('complete'), ['complete', 1, 400])
-    await plain.next()
     for (const length of [0, 400, BODY_BYTES]) {
       const bytes = someBytes(length, 3)
       assert.equal(await channel.send({ id: length, offset: 7, asked: 1_000_000, bytes }), 'sent')
@@ -159,7 +175,7 @@ describe('data plane', () => {
   })
 
   it('ignores records of a later version', async () => {
-    const { plain, channel, until } = await dialled()
+    const { plain, channel, until } = await dialledAndUp()
     channel.expect(1, 0, new Uint8Array(4))
     plain.socket.write(plain.seal(77, 1, 0, Buffer.from('whatever it may be')))
     plain.frame(1, 0, Buffer.from('here'))
@@ -167,7 +183,7 @@ describe('data plane', () => {
   })
 
   it('writes nothing for an answer that was given up, and allows what was on its way', async () => {
-    const { plain, channel, told, until } = await dialled()
+    const { plain, channel, told, until } = await dialledAndUp()
     const into = new Uint8Array(1_000)
     channel.expect(1, 0, into)
     channel.expect(2, 0, new Uint8Array(1))
@@ -196,7 +212,7 @@ describe('data plane', () => {
     ['beyond what was asked for', [[1, 0, 11]]],
   ] as const)
     it(`ends with a frame ${what}, and writes nothing for it`, async () => {
-      const { plain, channel, until } = await dialled()
+      const { plain, channel, until } = await dialledAndUp()
       const into = new Uint8Array(20).subarray(0, 10)
       channel.expect(1, 0, into)
       for (const [id, offset, length] of frames) plain.frame(id, offset, new Uint8Array(length).fill(3))
@@ -219,7 +235,7 @@ describe('data plane', () => {
     ['whose length is beyond the limit', (record: Buffer) => record.writeUInt32BE(32 + BODY_BYTES + 1)],
   ] as const)
     it(`ends with a record ${what}, before anybody is told of its bytes`, async () => {
-      const { plain, channel, told, until } = await dialled()
+      const { plain, channel, told, until } = await dialledAndUp()
       channel.expect(1, 0, new Uint8Array(100))
       const record = plain.seal(FRAME, 1, 0, new Uint8Array(100))
       change(record)
@@ -229,8 +245,27 @@ describe('data plane', () => {
       await plain.closed()
     })
 
+  it('ends with too many records that nobody needs, and takes none for payload', async () => {
+    const { plain, channel, until } = await dialledAndUp()
+    const record = Array.from({ length: 1_001 }, (_, count) =>
+      plain.seal(count % 2 === 0 ? 77 : FRAME, 9, 0, Buffer.alloc(0)),
+    )
+    plain.socket.write(Buffer.concat(record))
+    assert.deepEqual(await until('ended'), ['ended', 'malformed'])
+    assert.equal(channel.receivedBytes, 0)
+  })
+
+  it('knows all bytes of an answer that is complete, before it was told', async () => {
+    const { plain, channel } = await dialledAndUp()
+    channel.expect(1, 0, new Uint8Array(100))
+    plain.frame(1, 0, new Uint8Array(100))
+    // Nothing is told meanwhile.
+    while (channel.receivedBytes < 100) continue
+    assert.equal(channel.forget(1), 100)
+  })
+
   it('does not take a record a second time', async () => {
-    const { plain, channel, until } = await dialled()
+    const { plain, channel, until } = await dialledAndUp()
     channel.expect(1, 0, new Uint8Array(100))
     const record = plain.seal(FRAME, 1, 0, new Uint8Array(10))
     plain.socket.write(Buffer.concat([record, record]))
@@ -238,8 +273,7 @@ describe('data plane', () => {
   })
 
   it('stops an answer that is cancelled while the other end does not read, and goes on with the next', async () => {
-    const { plain, channel } = await dialled()
-    await plain.next()
+    const { plain, channel } = await dialledAndUp()
     plain.socket.pause()
     const bytes = someBytes(64 * 1024 * 1024, 4)
     const outcomes = [1, 2].map((id) => channel.send({ id, offset: 0, asked: bytes.length, bytes }))
@@ -253,7 +287,7 @@ describe('data plane', () => {
   })
 
   it('keeps what it has not sent in the answers, when the other end does not read', async () => {
-    const { plain, channel } = await dialled()
+    const { plain, channel } = await dialledAndUp()
     plain.socket.pause()
     const bytes = someBytes(64 * 1024 * 1024, 4)
     const sent = channel.send({ id: 1, offset: 0, asked: bytes.length, bytes })
@@ -264,7 +298,7 @@ describe('data plane', () => {
   })
 
   it('fails what waits when the other end closes', async () => {
-    const { plain, channel, until } = await dialled()
+    const { plain, channel, until } = await dialledAndUp()
     plain.socket.pause()
     const bytes = new Uint8Array(64 * 1024 * 1024)
     const sent = channel.send({ id: 1, offset: 0, asked: bytes.length, bytes })

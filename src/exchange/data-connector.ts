@@ -7,7 +7,7 @@ import type { MultiaddrConnection, Transport, Upgrader } from '@libp2p/interface
 import type { TcpAddress } from './addresses.ts'
 import { descriptorOf } from './corked.ts'
 import { type DataChannel, type DataKeys, DataPlane, type OpenPlane } from './data-plane.ts'
-import { CONNECTIONS_UNADMITTED_MAX, DATA_CONNECTION_TIMEOUT_MS } from './limits.ts'
+import { CONNECTIONS_UNADMITTED_MAX, DATA_CONNECTION_TIMEOUT_MS, DATA_HELLO_TIMEOUT_MS } from './limits.ts'
 import { CONTROL_PROTOCOL, type Role } from './membership.ts'
 import type { DataOffer } from './messages.ts'
 
@@ -27,10 +27,18 @@ interface Offered {
   readonly timer: NodeJS.Timeout
 }
 
-export class DataConnections {
+/** A connection that has not said what it is. */
+interface Silent {
+  /** It is no data connection, as far as we wait. */
+  giveUp(): void
+}
+
+export class DataConnector {
   readonly #plane: DataPlane
   readonly #offered = new Map<string, Offered>()
-  #looking = 0
+  /** Longest first. */
+  readonly #silent = new Set<Silent>()
+  readonly #closing = new AbortController()
 
   constructor(open: OpenPlane) {
     this.#plane = new DataPlane(open)
@@ -48,21 +56,18 @@ export class DataConnections {
 
   /**
    * Takes up a peer's offer at the address that it was dialled at. `opened` is called before the first byte leaves; never, where the
-   * address does not answer. A channel that the peer does not take in time is closed.
+   * address does not answer.
    */
   dial(address: TcpAddress, offer: DataOffer, opened: (channel: DataChannel) => void): void {
-    const socket = connect({ ...address, signal: AbortSignal.timeout(DATA_CONNECTION_TIMEOUT_MS) })
+    const limit = AbortSignal.timeout(DATA_CONNECTION_TIMEOUT_MS)
+    const socket = connect({ ...address, signal: AbortSignal.any([limit, this.#closing.signal]) })
     // What comes is the plane's to read.
     socket.pause()
     socket.on('error', () => {})
     socket.on('connect', () => {
       const channel = this.#add(socket, deriveKeys(offer.secret, 'I'), Buffer.concat([MAGIC, offer.token]))
       socket.destroy()
-      if (channel === undefined) return
-      setTimeout(() => {
-        if (!channel.isUp) channel.close()
-      }, DATA_CONNECTION_TIMEOUT_MS).unref()
-      opened(channel)
+      if (channel !== undefined) opened(channel)
     })
   }
 
@@ -76,8 +81,14 @@ export class DataConnections {
     }
   }
 
+  /** Stops all answers. Resolves when the peers have what was sent of them, or after a while. */
+  flush(): Promise<void> {
+    return this.#plane.flush()
+  }
+
   /** Closes all connections and takes none any more. */
   close(): void {
+    this.#closing.abort()
     for (const { timer } of this.#offered.values()) clearTimeout(timer)
     this.#offered.clear()
     this.#plane.close()
@@ -85,18 +96,14 @@ export class DataConnections {
 
   #before(upgrader: Upgrader): Upgrader {
     const upgradeInbound: Upgrader['upgradeInbound'] = async (connection, options) => {
-      // So many connections that say nothing are libp2p's to refuse.
-      const isOurs = this.#looking < CONNECTIONS_UNADMITTED_MAX && (await this.#isOurs(connection))
-      if (!isOurs) await upgrader.upgradeInbound(connection, options)
+      if (!(await this.#isOurs(connection))) await upgrader.upgradeInbound(connection, options)
     }
     return Object.create(upgrader, { upgradeInbound: { value: upgradeInbound } })
   }
 
   /** Whether the connection shows a token, and was taken or closed for it. Whatever else it said first can be read again. */
   async #isOurs(connection: MultiaddrConnection): Promise<boolean> {
-    this.#looking++
-    const first = await firstBytes(connection)
-    this.#looking--
+    const first = await this.#firstBytes(connection)
     if (!first.subarray(0, MAGIC.length).equals(MAGIC)) {
       connection.unshift(first)
       return false
@@ -113,32 +120,43 @@ export class DataConnections {
     return true
   }
 
+  /** What the connection says first: enough to know a hello by, or less when it is none, closes, or says nothing for too long. */
+  #firstBytes(connection: MultiaddrConnection): Promise<Buffer> {
+    const done = Promise.withResolvers<Buffer>()
+    let heard: Buffer = Buffer.alloc(0)
+    const giveUp = () => {
+      this.#silent.delete(silent)
+      clearTimeout(timer)
+      connection.removeEventListener('message', onMessage)
+      connection.removeEventListener('close', giveUp)
+      done.resolve(heard)
+    }
+    const silent: Silent = { giveUp }
+    const onMessage = ({ data }: { readonly data: { subarray(): Uint8Array } }) => {
+      heard = Buffer.concat([heard, data.subarray()])
+      const mayBeHello = MAGIC.subarray(0, heard.length).equals(heard.subarray(0, MAGIC.length))
+      if (!mayBeHello || heard.length >= HELLO_BYTES) giveUp()
+    }
+    const timer = setTimeout(giveUp, DATA_HELLO_TIMEOUT_MS)
+    timer.unref()
+    connection.addEventListener('message', onMessage)
+    connection.addEventListener('close', giveUp)
+    this.#silent.add(silent)
+    // Many that say nothing are libp2p's to refuse.
+    if (this.#silent.size > CONNECTIONS_UNADMITTED_MAX) this.#silent.values().next().value?.giveUp()
+    return done.promise
+  }
+
+  /** A channel that the other end does not take in time is closed. */
   #add(socket: object, keys: DataKeys, hello: Uint8Array): DataChannel | undefined {
     const descriptor = descriptorOf({ socket })
-    return descriptor === undefined ? undefined : this.#plane.add(descriptor, keys, hello)
+    if (descriptor === undefined || this.#closing.signal.aborted) return undefined
+    const channel = this.#plane.add(descriptor, keys, hello)
+    setTimeout(() => {
+      if (channel?.isUp === false) channel.close()
+    }, DATA_CONNECTION_TIMEOUT_MS).unref()
+    return channel
   }
-}
-
-/** What the connection says first: enough to know a hello by, or less when it is none, closes, or says nothing for too long. */
-function firstBytes(connection: MultiaddrConnection): Promise<Buffer> {
-  const done = Promise.withResolvers<Buffer>()
-  let heard: Buffer = Buffer.alloc(0)
-  const finish = () => {
-    clearTimeout(timer)
-    connection.removeEventListener('message', onMessage)
-    connection.removeEventListener('close', finish)
-    done.resolve(heard)
-  }
-  const onMessage = ({ data }: { readonly data: { subarray(): Uint8Array } }) => {
-    heard = Buffer.concat([heard, data.subarray()])
-    const isHello = MAGIC.subarray(0, heard.length).equals(heard.subarray(0, MAGIC.length))
-    if (!isHello || heard.length >= HELLO_BYTES) finish()
-  }
-  const timer = setTimeout(finish, DATA_CONNECTION_TIMEOUT_MS)
-  timer.unref()
-  connection.addEventListener('message', onMessage)
-  connection.addEventListener('close', finish)
-  return done.promise
 }
 
 /** libp2p's TCP connection does not show it. */
