@@ -4,6 +4,7 @@
 #include "addon/aead.h"
 #include "addon/codec-pool.h"
 #include "addon/data-plane.h"
+#include "addon/file-batches.h"
 #include "addon/file-system.h"
 #include "addon/rival-libraries.h"
 #include "addon/socket.h"
@@ -15,7 +16,7 @@ namespace swarm {
 namespace {
 
 /** Raised whenever a name, an argument or a result below changes. */
-constexpr uint32_t interfaceVersion = 9;
+constexpr uint32_t interfaceVersion = 10;
 
 /** inspect(encoded): the header's fields, or just `status` when it breaks a rule. */
 Napi::Value inspect(const Napi::CallbackInfo& info) {
@@ -68,6 +69,10 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("paths", paths);
   exports.Set("inspect", Napi::Function::New(env, inspect));
   exports.Set("setModifiedTime", Napi::Function::New(env, setModifiedTime));
+  exports.Set("readFiles", Napi::Function::New(env, readFiles));
+  exports.Set("writeFiles", Napi::Function::New(env, writeFiles));
+  exports.Set("moveFiles", Napi::Function::New(env, moveFiles));
+  exports.Set("listFolder", Napi::Function::New(env, listFolder));
   exports.Set("syncFileSystem", Napi::Function::New(env, syncFileSystem));
   exports.Set("openLz4", Napi::Function::New(env, openLz4));
   exports.Set("openZstd", Napi::Function::New(env, openZstd));

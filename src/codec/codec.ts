@@ -106,6 +106,61 @@ export interface FileSystemCalls {
 
   /** Writes every cached page of the file system that holds the open descriptor to its disk, off the event loop. */
   syncFileSystem(fd: number): Promise<void>
+
+  /**
+   * Reads parts of many files into `raw`, one after the other, if each is the file that was listed, before and after. Resolves with the
+   * first part that could not be read, whose file is then looked at by other means; undefined: all were.
+   */
+  readFiles(parts: readonly ListedPart[], raw: Uint8Array): Promise<number | undefined>
+
+  /** Writes parts of `raw` to files, which are made where there are none. Resolves as above. */
+  writeFiles(parts: readonly WrittenPart[], raw: Uint8Array): Promise<number | undefined>
+
+  /** Gives files their modes and times, and then other names, replacing what is no directory. Resolves as above. */
+  moveFiles(moves: readonly Move[]): Promise<number | undefined>
+
+  /** What is in a folder; entries that vanish meanwhile are left out. Throws a system error, with its code. */
+  listFolder(path: Uint8Array): Promise<readonly Listed[]>
+}
+
+/** A time to the nanosecond; `seconds` may be negative, `nanos` is 0 to 999,999,999. */
+export interface FileTime {
+  readonly seconds: number
+  readonly nanos: number
+}
+
+export interface ListedPart {
+  readonly path: Uint8Array
+  readonly offset: number
+  readonly length: number
+  /** Of the file, when it was listed. */
+  readonly size: number
+  readonly changed: FileTime
+  readonly modified: FileTime
+}
+
+export interface WrittenPart {
+  readonly path: Uint8Array
+  readonly offset: number
+  readonly rawOffset: number
+  readonly length: number
+}
+
+export interface Move {
+  readonly from: Uint8Array
+  readonly to: Uint8Array
+  /** Permission bits. */
+  readonly mode: number
+  readonly modified: FileTime
+}
+
+export interface Listed {
+  readonly name: Buffer
+  /** Type and permissions, as stat has them. */
+  readonly mode: number
+  readonly size: number
+  readonly modified: FileTime
+  readonly changed: FileTime
 }
 
 export interface RestoreRange extends FileRange {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { describeError, SwarmError } from '../base/errors.ts'
 
 /** native/addon/addon.cc raises its number with every change of a name, argument or result. */
-const INTERFACE_VERSION = 9
+const INTERFACE_VERSION = 10
 
 /** Beside the compiled program, then beside the sources. */
 const LOCATIONS = ['../../native/swarm_codec.node', '../../dist/native/swarm_codec.node']
@@ -124,6 +124,12 @@ export interface Addon {
   setModifiedTime(path: Uint8Array, seconds: number, nanos: number): number
   /** errno, 0 for success. */
   syncFileSystem(fd: number): Promise<number>
+  /** Many files at once, as native/addon/file-batches.h says; [row, errno] of the first that failed, row -1 for none. */
+  readFiles(paths: Uint8Array, rows: Float64Array, raw: Uint8Array): Promise<readonly [number, number]>
+  writeFiles(paths: Uint8Array, rows: Float64Array, raw: Uint8Array): Promise<readonly [number, number]>
+  moveFiles(paths: Uint8Array, rows: Float64Array): Promise<readonly [number, number]>
+  /** errno, names, and six numbers for each name. */
+  listFolder(path: Uint8Array): Promise<readonly [number, Buffer, Float64Array]>
   /** The system's library; undefined where there is none. */
   openLz4(): NativeRival | undefined
   /** Node's own; undefined where its binary does not let others call it. */

@@ -161,6 +161,7 @@ class Join {
       manifest,
       destination: this.#destination,
       codec: this.#init.codec,
+      calls: this.#init.calls,
       journal,
       slabs: this.#slabs,
       writer,

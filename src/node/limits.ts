@@ -8,8 +8,6 @@ export const MIB = 1024 * 1024
 export const MEMORY_BYTES_DEFAULT = 512 * MIB
 export const MEMORY_BYTES_MIN = 128 * MIB
 
-/** Files of one pack that are open at the same time while they are read. */
-export const PACK_OPEN_FILES = 64
 /** zstd level of chunks unless `--max` is given, and of manifest parts. */
 export const ZSTD_LEVEL_DEFAULT = 3
 export const ZSTD_LEVEL_MAX = 19

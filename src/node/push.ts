@@ -3,7 +3,7 @@
 import { isSwarmError } from '../base/errors.ts'
 import type { ObjectId } from '../base/ids.ts'
 import { SlabPool } from '../base/slab-pool.ts'
-import type { Codec, CodecChoice } from '../codec/codec.ts'
+import type { Codec, CodecChoice, FileSystemCalls } from '../codec/codec.ts'
 import { forEachBounded } from '../restore/bounded.ts'
 import type { Chunk } from '../snapshot/manifest.ts'
 import { chunkKey, manifestKey } from '../snapshot/object-keys.ts'
@@ -19,6 +19,7 @@ export interface PushInit {
   readonly name: string
   readonly store: ObjectStore
   readonly codec: Codec
+  readonly calls: FileSystemCalls
   readonly choice: CodecChoice
   readonly zstdLevel: number
   readonly chunkBytes: number
@@ -55,7 +56,7 @@ export async function push(init: PushInit): Promise<PushResult> {
   report()
   const current = await findCurrent(store, init.name, { signal })
   const known = current === undefined ? new Map<ObjectId, Chunk>() : await chunksOf(init, current.record.root)
-  const tree = await SourceTree.list(init.directory, signal)
+  const tree = await SourceTree.list(init.directory, init.calls, signal)
   progress.stage = 'encoding'
   progress.rawBytesTotal = tree.rawBytes
   report()

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { Bitfield } from '../base/bitfield.ts'
 import { SlabPool } from '../base/slab-pool.ts'
-import type { Codec, EncodeOptions } from '../codec/codec.ts'
+import type { Codec, EncodeOptions, FileSystemCalls } from '../codec/codec.ts'
 import { ChunkKeeper, keepEncoded } from '../restore/chunk-keeper.ts'
 import { FilePool } from '../restore/file-pool.ts'
 import { OPEN_FILES_MAX } from '../restore/limits.ts'
@@ -22,6 +22,7 @@ import type { SwarmSession } from './swarm-session.ts'
 export interface BuildForSeedInit {
   readonly directory: string
   readonly codec: Codec
+  readonly calls: FileSystemCalls
   readonly options: Pick<EncodeOptions, 'codec' | 'zstdLevel'>
   readonly chunkBytes: number
   readonly memoryBytes: number
@@ -37,7 +38,7 @@ export async function buildForSeed(init: BuildForSeedInit): Promise<{ tree: Sour
   const report = (stage: 'listing' | 'encoding', rawBytesDone: number, rawBytesTotal: number): void =>
     init.emit({ type: 'progress', stage, rawBytesDone, rawBytesTotal, ...progress })
   report('listing', 0, 0)
-  const tree = await SourceTree.list(init.directory, init.signal)
+  const tree = await SourceTree.list(init.directory, init.calls, init.signal)
   for (const message of tree.warnings) init.emit({ type: 'warning', message })
   let done = 0
   const snapshot = await buildSnapshot({

@@ -59,7 +59,7 @@ export async function buildSnapshot(init: BuildInit): Promise<BuiltSnapshot> {
 async function encodeOne(init: BuildInit, planned: PlannedChunk, known: Map<ObjectId, Promise<Chunk>>): Promise<Chunk> {
   const raw = init.slabs.take(planned.rawBytes)
   try {
-    await init.tree.readPieces(planned.pieces, raw.bytes, init.codec)
+    await init.tree.readPieces(planned.pieces, raw.bytes)
     const rawHash = hashToId(raw.bytes)
     const twin = known.get(rawHash)
     if (twin !== undefined) return await twin

@@ -55,6 +55,7 @@ export async function pushDirectory(command: PushCommand): Promise<PushReport> {
       name,
       store: opened.store,
       codec,
+      calls: machine.calls,
       choice: command.choice,
       zstdLevel: zstdLevel(command),
       chunkBytes: command.chunkBytes,
@@ -103,7 +104,9 @@ export async function seedDirectory(command: SeedCommand): Promise<TransferRepor
   let opened: OpenedStore | undefined
   try {
     const options = { codec: command.choice, zstdLevel: zstdLevel(command) }
-    const built = await buildForSeed({ directory, codec, options, chunkBytes, memoryBytes, encodedPath, emit, signal })
+    const { calls } = machine
+    const encoding = { options, chunkBytes, memoryBytes, encodedPath }
+    const built = await buildForSeed({ directory, codec, calls, ...encoding, emit, signal })
     if (command.storeUrl !== undefined) opened = await machine.openStore({ url: command.storeUrl })
     const { root } = built.snapshot
     const target = { root, swarmKey: state.swarmKey(root), name: command.name, addresses: [] }

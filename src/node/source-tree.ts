@@ -1,11 +1,11 @@
 // Reads a workspace: which entries it has, in the manifest's order, and the bytes of planned chunks. Notices when a file is
 // not the file that was listed: a snapshot never mixes two versions of one file.
 
-import { type BigIntStats, constants } from 'node:fs'
-import { type FileHandle, lstat, open, readdir, readFile, readlink } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { type FileHandle, lstat, open, readFile, readlink } from 'node:fs/promises'
 import ignore, { type Ignore } from 'ignore'
 import { describeError, SwarmError, systemErrorCode } from '../base/errors.ts'
-import type { Codec } from '../codec/codec.ts'
+import type { FileSystemCalls, FileTime, Listed, ListedPart } from '../codec/codec.ts'
 import type { PlannedFile, PlannedPiece } from '../snapshot/chunk-plan.ts'
 import { LARGE_FILE_BYTES, SAFETENSORS_HEADER_BYTES_MAX } from '../snapshot/limits.ts'
 import type { Entry, EntryType } from '../snapshot/manifest.ts'
@@ -16,11 +16,10 @@ import {
   safetensorsHeaderBytes,
   type TensorRange,
 } from '../snapshot/safetensors.ts'
-import { PACK_OPEN_FILES } from './limits.ts'
 
 export interface SourceEntry extends Omit<Entry, 'extents'> {
-  /** Changes with every write; 0n for what is no file. */
-  readonly ctimeNs: bigint
+  /** Changes with every write. */
+  readonly changed: FileTime
 }
 
 const NANOS = 1_000_000_000n
@@ -33,15 +32,22 @@ export class SourceTree {
   readonly entries: readonly SourceEntry[]
   /** What was left out and why; for the person who pushes. */
   readonly warnings: readonly string[]
+  readonly #calls: FileSystemCalls
 
-  private constructor(path: string, entries: readonly SourceEntry[], warnings: readonly string[]) {
+  private constructor(
+    path: string,
+    entries: readonly SourceEntry[],
+    warnings: readonly string[],
+    calls: FileSystemCalls,
+  ) {
     this.path = path
     this.entries = entries
     this.warnings = warnings
+    this.#calls = calls
   }
 
   /** Lists the tree. Throws `usage` when `path` is no directory, `sourceChanged` when a part of it cannot be read. */
-  static async list(path: string, signal: AbortSignal): Promise<SourceTree> {
+  static async list(path: string, calls: FileSystemCalls, signal: AbortSignal): Promise<SourceTree> {
     const found = await lstatRoot(path)
     if (!found.isDirectory()) {
       throw new SwarmError('usage', `${path} is not a directory`, {
@@ -55,17 +61,18 @@ export class SourceTree {
     const folders: Buffer[] = [Buffer.alloc(0)]
     for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
       signal.throwIfAborted()
-      for (const name of await listFolder(path, folder)) {
+      for (const listed of await listFolder(path, folder, calls)) {
+        const { name } = listed
         const relative = folder.length === 0 ? name : Buffer.concat([folder, SLASH, name])
         if (folder.length === 0 && name.toString('latin1') === STATE_DIRECTORY) continue
-        const entry = await readEntry(path, relative, rules, warnings)
+        const entry = await readEntry(path, relative, listed, rules, warnings)
         if (entry === undefined) continue
         entries.push(entry)
         if (entry.type === 'directory') folders.push(relative)
       }
     }
     entries.sort((a, b) => Buffer.compare(a.path, b.path))
-    return new SourceTree(path, entries, warnings)
+    return new SourceTree(path, entries, warnings, calls)
   }
 
   get rawBytes(): number {
@@ -108,33 +115,52 @@ export class SourceTree {
   async checkUnchanged(index: number, file: FileHandle): Promise<void> {
     const entry = this.#entry(index)
     const now = await file.stat({ bigint: true })
-    if (now.isFile() && Number(now.size) === entry.size && now.ctimeNs === entry.ctimeNs && isSameTime(now, entry))
-      return
+    const isSame = now.ctimeNs === nanosOf(entry.changed) && now.mtimeNs === nanosOf(modifiedOf(entry))
+    if (now.isFile() && Number(now.size) === entry.size && isSame) return
     throw new SwarmError('sourceChanged', `${printablePath(this.fullPath(index))} changed while it was being read`, {
       blame: 'caller',
       cure: 'let whatever writes to it finish, then run the same command again; what was uploaded is not uploaded twice',
     })
   }
 
-  /** Reads a planned chunk's raw bytes; every file is checked again after its bytes were read. */
-  async readPieces(pieces: readonly PlannedPiece[], raw: Uint8Array, codec: Codec): Promise<void> {
-    let done = 0
-    for (let first = 0; first < pieces.length; first += PACK_OPEN_FILES) {
-      const batch = pieces.slice(first, first + PACK_OPEN_FILES)
-      const files: FileHandle[] = []
-      try {
-        for (const piece of batch) files.push(await this.openFile(piece.file))
-        const bytes = batch.reduce((sum, piece) => sum + piece.length, 0)
-        const ranges = batch.map(({ offset, length }, row) => ({ fd: files[row]?.fd ?? -1, offset, length }))
-        await codec.read(ranges, raw.subarray(done, done + bytes))
-        done += bytes
-        for (const [row, piece] of batch.entries()) {
-          const file = files[row]
-          if (file !== undefined) await this.checkUnchanged(piece.file, file)
-        }
-      } finally {
-        for (const file of files) await file.close()
+  /** Reads a planned chunk's raw bytes; every file is checked before and after its bytes are read. */
+  async readPieces(pieces: readonly PlannedPiece[], raw: Uint8Array): Promise<void> {
+    for (let first = 0, done = 0; first < pieces.length; ) {
+      const rest = pieces.slice(first)
+      const failed = await this.#calls.readFiles(
+        rest.map((piece) => this.#partOf(piece)),
+        raw.subarray(done),
+      )
+      const [read, next] = [rest.slice(0, failed), failed === undefined ? undefined : rest[failed]]
+      for (const { length } of read) done += length
+      first += read.length
+      if (next === undefined) continue
+      await this.#readOne(next, raw.subarray(done, done + next.length))
+      done += next.length
+      first++
+    }
+  }
+
+  #partOf({ file, offset, length }: PlannedPiece): ListedPart {
+    const entry = this.#entry(file)
+    const { size, changed } = entry
+    return { path: this.fullPath(file), offset, length, size, changed, modified: modifiedOf(entry) }
+  }
+
+  /** For a piece that could not be read with the others: says what is wrong with its file. */
+  async #readOne({ file: index, offset }: PlannedPiece, raw: Uint8Array): Promise<void> {
+    const file = await this.openFile(index)
+    try {
+      for (let done = 0; done < raw.length; ) {
+        const { bytesRead } = await file.read(raw, done, raw.length - done, offset + done)
+        if (bytesRead === 0) break
+        done += bytesRead
       }
+      await this.checkUnchanged(index, file)
+    } catch (cause) {
+      throw systemErrorCode(cause) === undefined ? cause : unreadable(this.fullPath(index), cause)
+    } finally {
+      await file.close()
     }
   }
 
@@ -175,10 +201,10 @@ async function lstatRoot(path: string) {
   }
 }
 
-async function listFolder(root: string, folder: Buffer): Promise<Buffer[]> {
+async function listFolder(root: string, folder: Buffer, calls: FileSystemCalls): Promise<readonly Listed[]> {
   const path = Buffer.concat([Buffer.from(`${root}/`), folder])
   try {
-    return await readdir(path, { encoding: 'buffer' })
+    return await calls.listFolder(path)
   } catch (cause) {
     throw unreadable(path, cause)
   }
@@ -187,23 +213,18 @@ async function listFolder(root: string, folder: Buffer): Promise<Buffer[]> {
 async function readEntry(
   root: string,
   path: Buffer,
+  listed: Listed,
   rules: Ignore,
   warnings: string[],
 ): Promise<SourceEntry | undefined> {
-  const full = Buffer.concat([Buffer.from(`${root}/`), path])
-  let stats: BigIntStats
-  try {
-    stats = await lstat(full, { bigint: true })
-  } catch (cause) {
-    throw unreadable(full, cause)
-  }
-  const type = typeOf(stats)
+  const type = typeOf(listed.mode)
   if (type === undefined) {
     warnings.push(`${printablePath(path)} is a socket, device or pipe and is left out`)
     return undefined
   }
   const text = path.toString('utf8')
   if (rules.ignores(type === 'directory' ? `${text}/` : text)) return undefined
+  const full = Buffer.concat([Buffer.from(`${root}/`), path])
   const problem = pathProblem(path)
   if (problem !== undefined) {
     throw new SwarmError('sourceChanged', `${printablePath(full)} cannot be in a snapshot: its path ${problem}`, {
@@ -214,32 +235,48 @@ async function readEntry(
   return {
     path,
     type,
-    mode: Number(stats.mode & 0o7777n),
-    mtimeSeconds: Number(floorDivide(stats.mtimeNs, NANOS)),
-    mtimeNanos: Number(stats.mtimeNs - floorDivide(stats.mtimeNs, NANOS) * NANOS),
-    size: type === 'file' ? Number(stats.size) : 0,
-    target: type === 'symlink' ? await readlink(full, { encoding: 'buffer' }) : Buffer.alloc(0),
-    ctimeNs: type === 'file' ? stats.ctimeNs : 0n,
+    mode: listed.mode & 0o7777,
+    mtimeSeconds: listed.modified.seconds,
+    mtimeNanos: listed.modified.nanos,
+    size: type === 'file' ? listed.size : 0,
+    target: type === 'symlink' ? await readTarget(full) : EMPTY,
+    changed: listed.changed,
   }
 }
 
-function typeOf(stats: BigIntStats): EntryType | undefined {
-  if (stats.isFile()) return 'file'
-  if (stats.isDirectory()) return 'directory'
-  return stats.isSymbolicLink() ? 'symlink' : undefined
+async function readTarget(path: Buffer): Promise<Buffer> {
+  try {
+    return await readlink(path, { encoding: 'buffer' })
+  } catch (cause) {
+    throw unreadable(path, cause)
+  }
+}
+
+const EMPTY = Buffer.alloc(0)
+
+function typeOf(mode: number): EntryType | undefined {
+  switch (mode & constants.S_IFMT) {
+    case constants.S_IFREG:
+      return 'file'
+    case constants.S_IFDIR:
+      return 'directory'
+    case constants.S_IFLNK:
+      return 'symlink'
+    default:
+      return undefined
+  }
 }
 
 function isSafetensors(entry: SourceEntry): boolean {
   return entry.size >= LARGE_FILE_BYTES && entry.path.toString('latin1').endsWith('.safetensors')
 }
 
-function isSameTime(stats: BigIntStats, entry: SourceEntry): boolean {
-  return stats.mtimeNs === BigInt(entry.mtimeSeconds) * NANOS + BigInt(entry.mtimeNanos)
+function modifiedOf({ mtimeSeconds, mtimeNanos }: SourceEntry): FileTime {
+  return { seconds: mtimeSeconds, nanos: mtimeNanos }
 }
 
-function floorDivide(value: bigint, divisor: bigint): bigint {
-  const quotient = value / divisor
-  return value < 0n && quotient * divisor !== value ? quotient - 1n : quotient
+function nanosOf({ seconds, nanos }: FileTime): bigint {
+  return BigInt(seconds) * NANOS + BigInt(nanos)
 }
 
 async function readIgnoreRules(root: string): Promise<Ignore> {

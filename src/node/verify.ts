@@ -2,7 +2,7 @@
 
 import type { BigIntStats } from 'node:fs'
 import { type FileHandle, lstat, open, readlink } from 'node:fs/promises'
-import { describeError, systemErrorCode } from '../base/errors.ts'
+import { systemErrorCode } from '../base/errors.ts'
 import { hashToId } from '../base/hash.ts'
 import { SlabPool } from '../base/slab-pool.ts'
 import type { Codec } from '../codec/codec.ts'
@@ -10,6 +10,7 @@ import { forEachBounded } from '../restore/bounded.ts'
 import { READ_NO_FOLLOW } from '../restore/destination.ts'
 import { FilePool } from '../restore/file-pool.ts'
 import { OPEN_FILES_MAX } from '../restore/limits.ts'
+import { readPlaces } from '../restore/read-places.ts'
 import type { Entry } from '../snapshot/manifest.ts'
 import { printablePath } from '../snapshot/paths.ts'
 import { MEMORY_BYTES_DEFAULT } from './limits.ts'
@@ -87,24 +88,16 @@ async function wrongContent(init: VerifyInit, skipped: ReadonlyMap<number, strin
   await forEachBounded(indexes, codec.status.threads + 1, async (chunk) => {
     init.signal.throwIfAborted()
     const raw = slabs.take(chunks.rawBytes(chunk))
-    const pinned: number[] = []
+    const cover = places.covering(chunk, chunks.rawBytes(chunk)) ?? []
     try {
-      const cover = places.covering(chunk, chunks.rawBytes(chunk)) ?? []
       if (cover.some(({ entry }) => isSkipped(entry))) return
-      const ranges = []
-      for (const { entry, fileOffset, length } of cover) {
-        const fd = await files.pin(entry)
-        pinned.push(entry)
-        ranges.push({ fd, offset: fileOffset, length })
-      }
-      await codec.read(ranges, raw.bytes)
+      await readPlaces(cover, raw.bytes, files, codec)
       if (hashToId(raw.bytes) !== chunks.rawHash(chunk)) for (const { entry } of cover) wrong.add(entry)
     } catch (error) {
       if (init.signal.aborted) throw error
-      for (const entry of pinned) wrong.add(entry)
-      if (pinned.length === 0) throw error instanceof Error ? error : new Error(describeError(error))
+      // Whatever cannot be read now could be read a moment ago.
+      for (const { entry } of cover) wrong.add(entry)
     } finally {
-      for (const entry of pinned) files.unpin(entry)
       raw.release()
       done += chunks.rawBytes(chunk)
       init.onProgress(done)

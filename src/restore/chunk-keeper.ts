@@ -11,6 +11,7 @@ import type { ChunkPlaces } from '../snapshot/chunk-places.ts'
 import type { Manifest } from '../snapshot/manifest.ts'
 import { diskError } from './disk-errors.ts'
 import type { FilePool } from './file-pool.ts'
+import { FILES_AT_ONCE, readPlaces, withDescriptors } from './read-places.ts'
 
 export interface ChunkKeeperInit {
   readonly manifest: Manifest & { readonly places: ChunkPlaces }
@@ -131,19 +132,17 @@ export class ChunkKeeper {
   async #encodeAgain(chunk: number, out: Slab): Promise<number> {
     const { manifest, codec, slabs, files } = this.#init
     const facts = manifest.chunks.get(chunk)
+    const places = manifest.places.covering(chunk, facts.rawBytes) ?? []
     const raw = slabs.take(facts.rawBytes)
-    const pinned: number[] = []
+    const options = { codec: facts.codec, element: facts.element, zstdLevel: 1 }
     try {
-      const ranges = []
-      for (const place of manifest.places.covering(chunk, facts.rawBytes) ?? []) {
-        const fd = await files.pin(place.entry)
-        pinned.push(place.entry)
-        ranges.push({ fd, offset: place.fileOffset, length: place.length })
-      }
-      const options = { codec: facts.codec, element: facts.element, zstdLevel: 1 }
-      return await codec.readAndEncode(ranges, raw.bytes, out.bytes, options)
+      if (places.length <= FILES_AT_ONCE)
+        return await withDescriptors(places, files, (ranges) =>
+          codec.readAndEncode(ranges, raw.bytes, out.bytes, options),
+        )
+      await readPlaces(places, raw.bytes, files, codec)
+      return await codec.encode(raw.bytes, out.bytes, options)
     } finally {
-      for (const entry of pinned) files.unpin(entry)
       raw.release()
     }
   }

@@ -17,6 +17,7 @@ import {
 } from 'node:fs/promises'
 import { SwarmError, systemErrorCode } from '../base/errors.ts'
 import type { FileSystemCalls } from '../codec/codec.ts'
+import type { Place } from '../snapshot/chunk-places.ts'
 import type { Entry } from '../snapshot/manifest.ts'
 import { printablePath, STATE_DIRECTORY } from '../snapshot/paths.ts'
 import { diskError } from './disk-errors.ts'
@@ -77,6 +78,36 @@ export class Destination {
     }
   }
 
+  /** Writes parts of `raw` to partial files, in the given order; a failure leaves the rest as they are. */
+  async writePartials(places: readonly Place[], raw: Uint8Array): Promise<void> {
+    for (let first = 0; first < places.length; ) {
+      const parts = places.slice(first).map(({ entry, fileOffset, rawOffset, length }) => ({
+        path: Buffer.from(this.partialPath(entry)),
+        offset: fileOffset,
+        rawOffset,
+        length,
+      }))
+      const failed = await this.#calls.writeFiles(parts, raw)
+      if (failed === undefined) return
+      first += failed
+      const place = places[first++]
+      // Says what is wrong.
+      if (place !== undefined) await this.#writePartial(place, raw)
+    }
+  }
+
+  async #writePartial({ entry, fileOffset, rawOffset, length }: Place, raw: Uint8Array): Promise<void> {
+    let file: FileHandle | undefined
+    try {
+      file = await this.openPartial(entry)
+      await writeFully(file, raw.subarray(rawOffset, rawOffset + length), fileOffset)
+    } catch (cause) {
+      throw diskError(`writing ${this.partialPath(entry)}`, cause)
+    } finally {
+      await file?.close()
+    }
+  }
+
   /** Makes a directory and all its parents; a file or link in the way is an error, a directory is kept. */
   async makeDirectory(path: Uint8Array): Promise<void> {
     for (let end = nextSlash(path, 0); ; end = nextSlash(path, end + 1)) {
@@ -125,6 +156,25 @@ export class Destination {
       await rename(partial, final)
     } catch (cause) {
       throw diskError(`finishing ${printablePath(final)}`, cause)
+    }
+  }
+
+  /** The same for many files, in the given order; a failure leaves the rest as they are. */
+  async finishFiles(files: readonly (readonly [index: number, entry: Entry])[]): Promise<void> {
+    for (const [, entry] of files) await this.makeParent(entry.path)
+    for (let first = 0; first < files.length; ) {
+      const moves = files.slice(first).map(([index, entry]) => ({
+        from: Buffer.from(this.partialPath(index)),
+        to: this.finalPath(entry.path),
+        mode: entry.mode & MODE_BITS_RESTORED,
+        modified: { seconds: entry.mtimeSeconds, nanos: entry.mtimeNanos },
+      }))
+      const failed = await this.#calls.moveFiles(moves)
+      if (failed === undefined) return
+      first += failed
+      const file = files[first++]
+      // A directory may be in the way; or this says what is wrong.
+      if (file !== undefined) await this.finishFile(...file)
     }
   }
 
@@ -220,6 +270,16 @@ async function lstatOrUndefined(path: Buffer): Promise<Stats | undefined> {
     const code = systemErrorCode(cause)
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     throw diskError(`looking at ${printablePath(path)}`, cause)
+  }
+}
+
+/** Writes all bytes; a short write is continued, and one that makes no progress is an error. */
+async function writeFully(file: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
+  let done = 0
+  while (done < bytes.length) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, offset + done)
+    if (bytesWritten === 0) throw new SwarmError('diskFull', 'a write made no progress', { cure: 'free some space' })
+    done += bytesWritten
   }
 }
 

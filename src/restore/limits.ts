@@ -4,8 +4,9 @@ export const MIB = 1024 * 1024
 
 /** Descriptors of files that are being written or read back; a pinned one is never closed. */
 export const OPEN_FILES_MAX = 128
-/** Small files of one chunk that are written at the same time. */
-export const SMALL_FILE_WRITES_MAX = 16
+/** Files that get their final names in one go, and how often that is done at the same time. */
+export const BATCH_FILES = 512
+export const BATCHES_MAX = 2
 /** A commit starts when this much was written since the last one, or after the interval. */
 export const COMMIT_BYTES = 512 * MIB
 export const COMMIT_INTERVAL_MS = 1000

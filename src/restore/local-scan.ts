@@ -7,7 +7,7 @@ import { Bitfield } from '../base/bitfield.ts'
 import { systemErrorCode } from '../base/errors.ts'
 import { hashToId } from '../base/hash.ts'
 import type { SlabPool } from '../base/slab-pool.ts'
-import type { Codec } from '../codec/codec.ts'
+import type { Codec, FileSystemCalls } from '../codec/codec.ts'
 import type { ChunkPlaces, Place } from '../snapshot/chunk-places.ts'
 import { type Entry, type Manifest, slicesOf } from '../snapshot/manifest.ts'
 import { forEachBounded } from './bounded.ts'
@@ -16,12 +16,14 @@ import { diskError } from './disk-errors.ts'
 import { FilePool } from './file-pool.ts'
 import type { Journal } from './journal.ts'
 import { OPEN_FILES_MAX } from './limits.ts'
+import { readPlaces } from './read-places.ts'
 import type { TreeWriter } from './tree-writer.ts'
 
 export interface LocalScanInit {
   readonly manifest: Manifest & { readonly places: ChunkPlaces }
   readonly destination: Destination
   readonly codec: Codec
+  readonly calls: FileSystemCalls
   readonly journal: Journal
   readonly slabs: SlabPool
   readonly writer: TreeWriter
@@ -131,7 +133,8 @@ class LocalScan {
 
   /** Sizes of regular files that stand under final names, unless a partial file is further than they are. */
   async #existingSizes(): Promise<Map<number, number>> {
-    const { manifest, destination, writer } = this.#init
+    const { manifest, writer } = this.#init
+    const folders = new Map<string, ReadonlyMap<string, number>>()
     const sizes = new Map<number, number>()
     for (let index = 0; index < manifest.entries.count; index++) {
       if (manifest.entries.type(index) !== 'file' || manifest.entries.size(index) === 0) continue
@@ -140,10 +143,28 @@ class LocalScan {
         sizes.set(index, manifest.entries.size(index))
         continue
       }
-      const found = await statOrUndefined(destination.finalPath(manifest.entries.path(index)))
-      if (found?.isFile() && found.size > 0n) sizes.set(index, Number(found.size))
+      const path = manifest.entries.path(index)
+      const slash = path.lastIndexOf(SLASH)
+      const folder = path.subarray(0, Math.max(0, slash)).toString('latin1')
+      const listed = folders.get(folder) ?? (await this.#sizesIn(path.subarray(0, Math.max(0, slash))))
+      folders.set(folder, listed)
+      const size = listed.get(path.subarray(slash + 1).toString('latin1')) ?? 0
+      if (size > 0) sizes.set(index, size)
     }
     return sizes
+  }
+
+  /** Sizes of the regular files in a folder of the destination, by name in latin1; none where there is no such folder. */
+  async #sizesIn(folder: Uint8Array): Promise<ReadonlyMap<string, number>> {
+    const { destination, calls } = this.#init
+    try {
+      const listed = await calls.listFolder(destination.finalPath(folder))
+      const files = listed.filter(({ mode }) => (mode & constants.S_IFMT) === constants.S_IFREG)
+      return new Map(files.map(({ name, size }) => [name.toString('latin1'), size]))
+    } catch (error) {
+      if (isAbsent(error)) return new Map()
+      throw error
+    }
   }
 
   *#chunksWithin(sizes: ReadonlyMap<number, number>): Generator<number> {
@@ -224,19 +245,8 @@ class LocalScan {
     }
   }
 
-  async #readPlaces(places: readonly Place[], raw: Uint8Array): Promise<void> {
-    const pinned: number[] = []
-    try {
-      const ranges = []
-      for (const place of places) {
-        const fd = await this.#existing.pin(place.entry)
-        pinned.push(place.entry)
-        ranges.push({ fd, offset: place.fileOffset, length: place.length })
-      }
-      await this.#init.codec.read(ranges, raw)
-    } finally {
-      for (const entry of pinned) this.#existing.unpin(entry)
-    }
+  #readPlaces(places: readonly Place[], raw: Uint8Array): Promise<void> {
+    return readPlaces(places, raw, this.#existing, this.#init.codec)
   }
 
   #isWhole(index: number, stored: Bitfield): boolean {
@@ -270,8 +280,13 @@ async function statOrUndefined(path: Buffer): Promise<BigIntStats | undefined> {
   try {
     return await lstat(path, { bigint: true })
   } catch (error) {
-    const code = systemErrorCode(error)
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    if (isAbsent(error)) return undefined
     throw error
   }
 }
+
+function isAbsent(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')
+}
+
+const SLASH = 0x2f

@@ -8,7 +8,7 @@ import { constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { open } from 'node:fs/promises'
 import { Bitfield } from '../base/bitfield.ts'
-import { invariant, SwarmError } from '../base/errors.ts'
+import { invariant } from '../base/errors.ts'
 import type { SlabPool } from '../base/slab-pool.ts'
 import type { Codec, FileSystemCalls } from '../codec/codec.ts'
 import type { ChunkPlaces, Place } from '../snapshot/chunk-places.ts'
@@ -19,7 +19,7 @@ import { type Destination, READ_NO_FOLLOW } from './destination.ts'
 import { diskError } from './disk-errors.ts'
 import { FilePool } from './file-pool.ts'
 import type { Journal } from './journal.ts'
-import { COMMIT_BYTES, COMMIT_INTERVAL_MS, OPEN_FILES_MAX, SMALL_FILE_WRITES_MAX } from './limits.ts'
+import { BATCH_FILES, BATCHES_MAX, COMMIT_BYTES, COMMIT_INTERVAL_MS, OPEN_FILES_MAX } from './limits.ts'
 
 export interface TreeWriterInit {
   readonly manifest: Manifest & { readonly places: ChunkPlaces }
@@ -95,7 +95,7 @@ export class TreeWriter {
         await this.#withDescriptors(large, (ranges) => codec.restore(encoded, raw.bytes, ranges))
       } else {
         await codec.decode(encoded, raw.bytes)
-        await this.#writeRaw(places, raw.bytes)
+        await this.#init.destination.writePartials(places, raw.bytes)
       }
     } finally {
       raw.release()
@@ -106,7 +106,7 @@ export class TreeWriter {
   /** Writes raw bytes of a chunk, already checked against its raw hash, to the places that still lack them. */
   async storeRaw(chunk: number, raw: Uint8Array): Promise<void> {
     const places = this.#init.manifest.places.of(chunk).filter((place) => !this.#settledPlaces.has(place.row))
-    await this.#writeRaw(places, raw)
+    await this.#init.destination.writePartials(places, raw)
     this.#settleAll(chunk, places)
   }
 
@@ -148,9 +148,9 @@ export class TreeWriter {
     } catch (cause) {
       throw diskError('writing the journal', cause)
     }
-    await forEachBounded(files, SMALL_FILE_WRITES_MAX, async (index) => {
-      await destination.finishFile(index, manifest.entries.get(index))
-      this.finished.add(index)
+    await forEachBounded(batchesOf([...files]), BATCHES_MAX, async (batch) => {
+      await destination.finishFiles(batch.map((index) => [index, manifest.entries.get(index)]))
+      for (const index of batch) this.finished.add(index)
     })
   }
 
@@ -207,22 +207,6 @@ export class TreeWriter {
     }
   }
 
-  async #writeRaw(places: readonly Place[], raw: Uint8Array): Promise<void> {
-    await forEachBounded(places, SMALL_FILE_WRITES_MAX, async (place) => {
-      const bytes = raw.subarray(place.rawOffset, place.rawOffset + place.length)
-      const { destination } = this.#init
-      let file: FileHandle | undefined
-      try {
-        file = await destination.openPartial(place.entry)
-        await writeFully(file, bytes, place.fileOffset)
-      } catch (cause) {
-        throw diskError(`writing ${destination.partialPath(place.entry)}`, cause)
-      } finally {
-        await file?.close()
-      }
-    })
-  }
-
   async #openFile(entry: number): Promise<FileHandle> {
     const { destination, manifest } = this.#init
     try {
@@ -238,12 +222,6 @@ export class TreeWriter {
   }
 }
 
-/** Writes all bytes; a short write is continued, and one that makes no progress is an error. */
-async function writeFully(file: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
-  let done = 0
-  while (done < bytes.length) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, offset + done)
-    if (bytesWritten === 0) throw new SwarmError('diskFull', 'a write made no progress', { cure: 'free some space' })
-    done += bytesWritten
-  }
+function* batchesOf(files: readonly number[]): Generator<readonly number[]> {
+  for (let first = 0; first < files.length; first += BATCH_FILES) yield files.slice(first, first + BATCH_FILES)
 }

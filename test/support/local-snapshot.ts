@@ -27,7 +27,7 @@ export async function snapshotOf(directory: string, codec: Codec): Promise<Local
   const signal = new AbortController().signal
   const encoded = new Map<string, Buffer>()
   const { manifest } = await buildSnapshot({
-    tree: await SourceTree.list(directory, signal),
+    tree: await SourceTree.list(directory, openFileSystemCalls(), signal),
     codec,
     slabs: new SlabPool(8 * MIB),
     chunkBytes: MIB,
@@ -75,7 +75,7 @@ export class RestoreRun {
     const journal = await Journal.open(`${destination.statePath}/journal`, manifest.root, manifest.chunks.count)
     const writer = new TreeWriter({ manifest, destination, codec, calls, journal, slabs, urgent, nowMs: () => 0 })
     await makeDirectories(manifest, destination)
-    const scanned = await scanLocal({ manifest, destination, codec, journal, slabs, writer, rehash })
+    const scanned = await scanLocal({ manifest, destination, codec, calls, journal, slabs, writer, rehash })
     return new RestoreRun(snapshot, destination, writer, scanned)
   }
 

@@ -1,9 +1,22 @@
 // Times to the nanosecond and syncfs, on real files.
 
 import assert from 'node:assert/strict'
-import { closeSync, lstatSync, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { ListedPart } from '../../src/codec/codec.ts'
 import { openFileSystemCalls } from '../../src/codec/file-system-calls.ts'
 
 describe('file system calls', () => {
@@ -47,5 +60,119 @@ describe('file system calls', () => {
     await calls.syncFileSystem(fd)
     closeSync(fd)
     await assert.rejects(calls.syncFileSystem(2 ** 30), { code: 'diskFailed', message: /EBADF/ })
+  })
+
+  const at = (name: string) => Buffer.from(join(folder, name))
+  const NO_TIME = { seconds: 0, nanos: 0 }
+
+  describe('on many files', () => {
+    /** What listing says of a file, as a part to read. */
+    async function listedPart(name: string, offset: number, length: number): Promise<ListedPart> {
+      const found = (await calls.listFolder(Buffer.from(folder))).find((each) => each.name.toString() === name)
+      assert.ok(found !== undefined)
+      const { size, changed, modified } = found
+      return { path: at(name), offset, length, size, changed, modified }
+    }
+
+    it('list a folder: types, sizes, times to the nanosecond, names that are no text', async () => {
+      writeFileSync(join(folder, 'file'), 'four')
+      chmodSync(join(folder, 'file'), 0o640)
+      calls.setModifiedTime(at('file'), -5, 123_456_789)
+      mkdirSync(join(folder, 'inner'))
+      symlinkSync('nowhere', join(folder, 'link'))
+      const odd = Buffer.from([...at('odd-'), 0xff, 0xfe])
+      writeFileSync(odd, '')
+      const listed = await calls.listFolder(Buffer.from(folder))
+      assert.deepEqual(listed.map(({ name }) => name.toString('latin1')).sort(), [
+        'file',
+        'inner',
+        'link',
+        'odd-\xff\xfe',
+      ])
+      for (const { name, mode, size, modified, changed } of listed) {
+        const stats = lstatSync(Buffer.concat([at(''), Buffer.from('/'), name]), { bigint: true })
+        assert.equal(mode, Number(stats.mode))
+        assert.equal(size, Number(stats.size))
+        assert.equal(BigInt(modified.seconds) * 1_000_000_000n + BigInt(modified.nanos), stats.mtimeNs)
+        assert.equal(BigInt(changed.seconds) * 1_000_000_000n + BigInt(changed.nanos), stats.ctimeNs)
+      }
+    })
+
+    it('list an empty folder, and say what is wrong with one that is none', async () => {
+      assert.deepEqual(await calls.listFolder(Buffer.from(folder)), [])
+      await assert.rejects(calls.listFolder(at('absent')), { code: 'ENOENT' })
+    })
+
+    it('read parts of files one after the other', async () => {
+      writeFileSync(join(folder, 'a'), 'abcdef')
+      writeFileSync(join(folder, 'b'), 'ghi')
+      const raw = Buffer.alloc(8, '-')
+      const parts = [await listedPart('a', 2, 4), await listedPart('b', 0, 3)]
+      assert.equal(await calls.readFiles(parts, raw), undefined)
+      assert.equal(raw.toString(), 'cdefghi-')
+      assert.equal(await calls.readFiles([], raw), undefined)
+    })
+
+    it('read no file that is not the one that was listed, and say which', async () => {
+      const names = ['same', 'other']
+      const spoil: Readonly<Record<string, (path: string) => void>> = {
+        removed: (path) => rmSync(path),
+        longer: (path) => writeFileSync(path, 'longer'),
+        'written again': (path) => writeFileSync(path, 'next'),
+        'a link': (path) => {
+          rmSync(path)
+          symlinkSync('same', path)
+        },
+      }
+      for (const [what, change] of Object.entries(spoil)) {
+        for (const name of names) writeFileSync(join(folder, name), 'four')
+        // Its time is one that no write of this test gives it.
+        calls.setModifiedTime(at('other'), 1, 1)
+        const parts = await Promise.all(names.map((name) => listedPart(name, 0, 4)))
+        change(join(folder, 'other'))
+        assert.equal(await calls.readFiles(parts, Buffer.alloc(8)), 1, what)
+        rmSync(join(folder, 'other'), { force: true })
+      }
+    })
+
+    it('write parts of a buffer, to new files and to old ones, also where a crash left one read-only', async () => {
+      writeFileSync(join(folder, 'old'), '123456', { mode: 0o444 })
+      const raw = Buffer.from('abcdef')
+      const parts = [
+        { path: at('new'), offset: 2, rawOffset: 0, length: 3 },
+        { path: at('old'), offset: 1, rawOffset: 3, length: 3 },
+      ]
+      assert.equal(await calls.writeFiles(parts, raw), undefined)
+      assert.equal(readFileSync(join(folder, 'new'), 'latin1'), '\0\0abc')
+      assert.equal(readFileSync(join(folder, 'old'), 'latin1'), '1def56')
+      const beyond = [...parts, { path: at('no/where'), offset: 0, rawOffset: 0, length: 1 }]
+      assert.equal(await calls.writeFiles(beyond, raw), 2)
+      symlinkSync('new', join(folder, 'link'))
+      assert.equal(await calls.writeFiles([{ path: at('link'), offset: 0, rawOffset: 0, length: 1 }], raw), 0)
+    })
+
+    it('move files with their modes and times, and stop at a directory in the way', async () => {
+      for (const name of ['1', '2', '3']) writeFileSync(join(folder, name), name)
+      writeFileSync(join(folder, 'first'), 'old')
+      mkdirSync(join(folder, 'second'))
+      const moves = ['first', 'second', 'third'].map((to, index) => ({
+        from: at(`${index + 1}`),
+        to: at(to),
+        mode: 0o604,
+        modified: { seconds: 7, nanos: 8 },
+      }))
+      assert.equal(await calls.moveFiles(moves), 1)
+      assert.equal(readFileSync(join(folder, 'first'), 'latin1'), '1')
+      const stats = lstatSync(join(folder, 'first'), { bigint: true })
+      assert.deepEqual([Number(stats.mode) & 0o777, stats.mtimeNs], [0o604, 7_000_000_008n])
+      assert.deepEqual(readdirSync(folder).sort(), ['2', '3', 'first', 'second'])
+    })
+
+    it('refuse rows that do not fit', async () => {
+      const part = { path: at('a'), offset: 0, length: 9, size: 9, changed: NO_TIME, modified: NO_TIME }
+      await assert.rejects(calls.readFiles([part], Buffer.alloc(8)), TypeError)
+      const written = { path: at('a'), offset: 0, rawOffset: 4, length: 5 }
+      await assert.rejects(calls.writeFiles([written], Buffer.alloc(8)), TypeError)
+    })
   })
 })

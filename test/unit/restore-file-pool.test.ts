@@ -3,7 +3,10 @@
 import assert from 'node:assert/strict'
 import { type FileHandle, mkdtemp, open, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import type { Codec, FileRange } from '../../src/codec/codec.ts'
 import { FilePool } from '../../src/restore/file-pool.ts'
+import { OPEN_FILES_MAX } from '../../src/restore/limits.ts'
+import { FILES_AT_ONCE, readPlaces } from '../../src/restore/read-places.ts'
 
 describe('file pool', () => {
   let folder = ''
@@ -93,5 +96,23 @@ describe('file pool', () => {
 
   it('an unpin too many is a fault of ours', () => {
     assert.throws(() => pool.unpin(1), /not pinned/)
+  })
+
+  it('has few files open, however many a chunk is made of', async () => {
+    pool = new FilePool(OPEN_FILES_MAX, openFile)
+    const parts = Array.from({ length: 3 * OPEN_FILES_MAX }, (_, entry) => ({ entry, fileOffset: 0, length: 2 }))
+    let most = 0
+    const codec = {
+      async read(ranges: readonly FileRange[], raw: Uint8Array) {
+        most = Math.max(most, openNow.size)
+        assert.equal(raw.length, 2 * ranges.length)
+        raw.fill(ranges.length)
+      },
+    } as unknown as Codec
+    const raw = new Uint8Array(2 * parts.length)
+    await Promise.all([readPlaces(parts, raw, pool, codec), readPlaces(parts, raw, pool, codec)])
+    assert.ok(most <= OPEN_FILES_MAX, `${most} files were open`)
+    assert.ok(raw.every((byte) => byte === FILES_AT_ONCE))
+    await pool.closeAll()
   })
 })

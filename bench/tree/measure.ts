@@ -1,0 +1,59 @@
+// Runs commands one after the other and says what each took: wall clock, and processor time by the kernel's sum over wait4.
+
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { median } from '../../src/node/bench-scaling.ts'
+import { cpuSecondsOfChildren } from '../fanout/cpu-time.ts'
+
+export const SWARM = fileURLToPath(new URL('../../dist/swarm', import.meta.url))
+
+export interface Taken {
+  readonly contender: string
+  readonly seconds: number
+  /** Of the command and all that it started. */
+  readonly cpuSeconds: number
+}
+
+/** Runs a command that must succeed. Nothing else that this process started may end meanwhile. */
+export async function take(contender: string, command: string, args: readonly string[]): Promise<Taken> {
+  const before = { at: performance.now(), cpu: cpuSecondsOfChildren() }
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  let said = ''
+  child.stderr.on('data', (bytes: Buffer) => {
+    said = (said + bytes).slice(-4000)
+  })
+  const code = await new Promise((resolve) => child.on('close', resolve))
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}\n${said}`)
+  return {
+    contender,
+    seconds: (performance.now() - before.at) / 1000,
+    cpuSeconds: cpuSecondsOfChildren() - before.cpu,
+  }
+}
+
+/** One line for each contender, with its median and its range, for each GB of raw bytes. */
+export function report(runs: readonly Taken[], rawBytes: number, parameters: object, isJson: boolean): void {
+  const gigabytes = rawBytes / 1e9
+  for (const contender of new Set(runs.map((run) => run.contender))) {
+    const own = runs.filter((run) => run.contender === contender)
+    const seconds = spread(own.map((run) => run.seconds))
+    const cpuPerGB = spread(own.map((run) => run.cpuSeconds / gigabytes))
+    if (isJson) console.log(JSON.stringify({ type: 'tree', contender, seconds, cpuPerGB, ...parameters }))
+    else console.log(`${contender.padEnd(14)} ${text(seconds)} s  ${text(cpuPerGB)} CPU-s for each raw GB`)
+  }
+  if (!isJson) console.log(JSON.stringify({ rawBytes, ...parameters }))
+}
+
+interface Spread {
+  readonly median: number
+  readonly least: number
+  readonly most: number
+}
+
+function spread(values: readonly number[]): Spread {
+  return { median: median([...values]), least: Math.min(...values), most: Math.max(...values) }
+}
+
+function text({ median: middle, least, most }: Spread): string {
+  return `${middle.toFixed(2)} (${least.toFixed(2)}-${most.toFixed(2)})`
+}
