@@ -155,6 +155,7 @@ class Reading : public BatchWorker {
   }
 
   static int check(int file, const double* numbers) {
+    if (numbers[2] < 0) return 0;
     struct stat status;
     if (fstat(file, &status) != 0) return errno;
     const bool isSame = S_ISREG(status.st_mode) && status.st_size == static_cast<off_t>(numbers[2]) &&

@@ -10,7 +10,7 @@ namespace swarm {
 
 /**
  * readFiles(paths, rows, raw): each row is offset, length, and the file's size, change time and modification time (seconds and
- * nanoseconds each) as they were listed. The bytes of all rows fill `raw`, one after the other. Links are not followed.
+ * nanoseconds each) as they were listed, or a size below 0 where any file will do. The bytes of all rows fill `raw`, one after the other. Links are not followed.
  * Resolves with [row, errno]; row -1: all done; ESTALE: the file is no longer the one that was listed, before or after the read.
  */
 Napi::Value readFiles(const Napi::CallbackInfo& info);

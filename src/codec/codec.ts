@@ -108,7 +108,7 @@ export interface FileSystemCalls {
   syncFileSystem(fd: number): Promise<void>
 
   /**
-   * Reads parts of many files into `raw`, one after the other, if each is the file that was listed, before and after. Resolves with the
+   * Reads parts of many files into `raw`, one after the other, if each is still the file that was listed, before and after. Resolves with the
    * first part that could not be read, whose file is then looked at by other means; undefined: all were.
    */
   readFiles(parts: readonly ListedPart[], raw: Uint8Array): Promise<number | undefined>
@@ -133,10 +133,8 @@ export interface ListedPart {
   readonly path: Uint8Array
   readonly offset: number
   readonly length: number
-  /** Of the file, when it was listed. */
-  readonly size: number
-  readonly changed: FileTime
-  readonly modified: FileTime
+  /** The file, when it was listed; undefined: any will do. */
+  readonly listed: { readonly size: number; readonly changed: FileTime; readonly modified: FileTime } | undefined
 }
 
 export interface WrittenPart {

@@ -20,11 +20,11 @@ export function openFileSystemCalls(): FileSystemCalls {
       if (error !== 0) throw failure('syncing the file system', error)
     },
     async readFiles(parts, raw) {
-      const rows = parts.map(({ offset, length, size, changed, modified }) => [
-        ...[offset, length, size],
-        ...numbersOf(changed),
-        ...numbersOf(modified),
-      ])
+      const rows = parts.map(({ offset, length, listed }) =>
+        listed === undefined
+          ? [offset, length, ANY_SIZE, 0, 0, 0, 0]
+          : [offset, length, listed.size, ...numbersOf(listed.changed), ...numbersOf(listed.modified)],
+      )
       const paths = parts.map(({ path }) => path)
       return failedRow(await addon.readFiles(joinPaths(paths), Float64Array.from(rows.flat()), raw))
     },
@@ -47,6 +47,8 @@ export function openFileSystemCalls(): FileSystemCalls {
 }
 
 const LISTED_FIELDS = 6
+/** For a file that was not listed. */
+const ANY_SIZE = -1
 
 function parseListing(names: Buffer, numbers: Float64Array): Listed[] {
   const listed: Listed[] = []

@@ -134,6 +134,7 @@ class Join {
       codec,
       slabs,
       files: writer.files,
+      readPack: (parts, raw) => writer.readPack(parts, raw),
       encodedPath: `${statePath}/encoded`,
       cacheBytesMax: this.#init.memoryBytes / 4,
     })

@@ -94,6 +94,11 @@ export async function seed(init: SeedInit): Promise<Seeding> {
     codec,
     slabs,
     files,
+    readPack: (parts, raw) =>
+      init.tree.readPieces(
+        parts.map(({ entry, fileOffset, length }) => ({ file: entry, offset: fileOffset, length })),
+        raw,
+      ),
     encodedPath: init.encodedPath,
     cacheBytesMax: init.memoryBytes / 4,
     // `push --seed` keeps no chunks of its own: those that cannot be made again are in the store.

@@ -144,7 +144,7 @@ export class SourceTree {
   #partOf({ file, offset, length }: PlannedPiece): ListedPart {
     const entry = this.#entry(file)
     const { size, changed } = entry
-    return { path: this.fullPath(file), offset, length, size, changed, modified: modifiedOf(entry) }
+    return { path: this.fullPath(file), offset, length, listed: { size, changed, modified: modifiedOf(entry) } }
   }
 
   /** For a piece that could not be read with the others: says what is wrong with its file. */

@@ -7,7 +7,7 @@ import { hashToId } from '../base/hash.ts'
 import type { ObjectId } from '../base/ids.ts'
 import type { Slab, SlabPool } from '../base/slab-pool.ts'
 import type { Codec } from '../codec/codec.ts'
-import type { ChunkPlaces } from '../snapshot/chunk-places.ts'
+import type { ChunkPlaces, Place } from '../snapshot/chunk-places.ts'
 import type { Manifest } from '../snapshot/manifest.ts'
 import { diskError } from './disk-errors.ts'
 import type { FilePool } from './file-pool.ts'
@@ -19,6 +19,8 @@ export interface ChunkKeeperInit {
   readonly slabs: SlabPool
   /** Descriptors of the tree's files by entry index. */
   readonly files: FilePool
+  /** Fills a buffer with the parts of many files, one after the other. Default: through `files`, a few at a time. */
+  readonly readPack?: (parts: readonly Place[], raw: Uint8Array) => Promise<void>
   /** Directory for encoded chunks that cannot be made again. */
   readonly encodedPath: string
   /** Fills a buffer with a chunk that can neither be made again nor was kept, or throws. Default: there is no such place. */
@@ -130,7 +132,7 @@ export class ChunkKeeper {
   }
 
   async #encodeAgain(chunk: number, out: Slab): Promise<number> {
-    const { manifest, codec, slabs, files } = this.#init
+    const { manifest, codec, slabs, files, readPack } = this.#init
     const facts = manifest.chunks.get(chunk)
     const places = manifest.places.covering(chunk, facts.rawBytes) ?? []
     const raw = slabs.take(facts.rawBytes)
@@ -140,7 +142,8 @@ export class ChunkKeeper {
         return await withDescriptors(places, files, (ranges) =>
           codec.readAndEncode(ranges, raw.bytes, out.bytes, options),
         )
-      await readPlaces(places, raw.bytes, files, codec)
+      if (readPack === undefined) await readPlaces(places, raw.bytes, files, codec)
+      else await readPack(places, raw.bytes)
       return await codec.encode(raw.bytes, out.bytes, options)
     } finally {
       raw.release()

@@ -20,6 +20,7 @@ import { diskError } from './disk-errors.ts'
 import { FilePool } from './file-pool.ts'
 import type { Journal } from './journal.ts'
 import { BATCH_FILES, BATCHES_MAX, COMMIT_BYTES, COMMIT_INTERVAL_MS, OPEN_FILES_MAX } from './limits.ts'
+import { readPlaces } from './read-places.ts'
 
 export interface TreeWriterInit {
   readonly manifest: Manifest & { readonly places: ChunkPlaces }
@@ -108,6 +109,20 @@ export class TreeWriter {
     const places = this.#init.manifest.places.of(chunk).filter((place) => !this.#settledPlaces.has(place.row))
     await this.#init.destination.writePartials(places, raw)
     this.#settleAll(chunk, places)
+  }
+
+  /** Fills `raw` with parts of files that are here, complete or not, one after the other. */
+  async readPack(parts: readonly Place[], raw: Uint8Array): Promise<void> {
+    const { manifest, destination, calls, codec } = this.#init
+    const wanted = parts.map(({ entry, fileOffset, length }) => {
+      const isFinished = this.finished.has(entry)
+      const path = isFinished
+        ? destination.finalPath(manifest.entries.path(entry))
+        : Buffer.from(destination.partialPath(entry))
+      return { path, offset: fileOffset, length, listed: undefined }
+    })
+    // A file may just have got its final name.
+    if ((await calls.readFiles(wanted, raw)) !== undefined) await readPlaces(parts, raw, this.files, codec)
   }
 
   /** Commits when enough was written, enough time has passed, or an urgent file is whole. Cheap otherwise, and during a commit. */

@@ -63,7 +63,6 @@ describe('file system calls', () => {
   })
 
   const at = (name: string) => Buffer.from(join(folder, name))
-  const NO_TIME = { seconds: 0, nanos: 0 }
 
   describe('on many files', () => {
     /** What listing says of a file, as a part to read. */
@@ -71,7 +70,7 @@ describe('file system calls', () => {
       const found = (await calls.listFolder(Buffer.from(folder))).find((each) => each.name.toString() === name)
       assert.ok(found !== undefined)
       const { size, changed, modified } = found
-      return { path: at(name), offset, length, size, changed, modified }
+      return { path: at(name), offset, length, listed: { size, changed, modified } }
     }
 
     it('list a folder: types, sizes, times to the nanosecond, names that are no text', async () => {
@@ -111,6 +110,10 @@ describe('file system calls', () => {
       assert.equal(await calls.readFiles(parts, raw), undefined)
       assert.equal(raw.toString(), 'cdefghi-')
       assert.equal(await calls.readFiles([], raw), undefined)
+      const any = { path: at('b'), offset: 1, length: 2, listed: undefined }
+      assert.equal(await calls.readFiles([any], raw), undefined)
+      assert.equal(raw.toString(), 'hiefghi-')
+      assert.equal(await calls.readFiles([{ ...any, length: 3 }], raw), 0)
     })
 
     it('read no file that is not the one that was listed, and say which', async () => {
@@ -169,7 +172,7 @@ describe('file system calls', () => {
     })
 
     it('refuse rows that do not fit', async () => {
-      const part = { path: at('a'), offset: 0, length: 9, size: 9, changed: NO_TIME, modified: NO_TIME }
+      const part = { path: at('a'), offset: 0, length: 9, listed: undefined }
       await assert.rejects(calls.readFiles([part], Buffer.alloc(8)), TypeError)
       const written = { path: at('a'), offset: 0, rawOffset: 4, length: 5 }
       await assert.rejects(calls.writeFiles([written], Buffer.alloc(8)), TypeError)
