@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -85,7 +84,7 @@ class BatchWorker : public Napi::AsyncWorker {
 
   void Execute() override {
     for (size_t row = 0; row < rowCount(); row++) {
-      error_ = perform(row, numbers_.data() + row * fields_);
+      error_ = perform(row, numbersOf(row));
       if (error_ == 0) continue;
       failed_ = static_cast<double>(row);
       return;

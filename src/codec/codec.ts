@@ -108,10 +108,10 @@ export interface FileSystemCalls {
   syncFileSystem(fd: number): Promise<void>
 
   /**
-   * Reads parts of many files into `raw`, one after the other, if each is still the file that was listed, before and after. Resolves with the
+   * Reads parts of many files into `raw`, one after the other, if each is still the file that it should be, before and after. Resolves with the
    * first part that could not be read, whose file is then looked at by other means; undefined: all were.
    */
-  readFiles(parts: readonly ListedPart[], raw: Uint8Array): Promise<number | undefined>
+  readFiles(parts: readonly ReadPart[], raw: Uint8Array): Promise<number | undefined>
 
   /** Writes parts of `raw` to files, which are made where there are none. Resolves as above. */
   writeFiles(parts: readonly WrittenPart[], raw: Uint8Array): Promise<number | undefined>
@@ -129,12 +129,12 @@ export interface FileTime {
   readonly nanos: number
 }
 
-export interface ListedPart {
+export interface ReadPart {
   readonly path: Uint8Array
   readonly offset: number
   readonly length: number
-  /** The file, when it was listed; undefined: any will do. */
-  readonly listed: { readonly size: number; readonly changed: FileTime; readonly modified: FileTime } | undefined
+  /** What the file was when it was listed, which it must still be; undefined where the reader proves the bytes by their hash. */
+  readonly listed: Pick<Listed, 'size' | 'changed' | 'modified'> | undefined
 }
 
 export interface WrittenPart {

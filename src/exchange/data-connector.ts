@@ -1,14 +1,14 @@
 // How two admitted nodes come to a data connection: the end that was dialled offers a token and a secret over the control stream,
 // the end that dialled opens a second TCP connection to the same address and shows the token. Both derive the keys from the secret.
 
-import { hkdfSync, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
 import type { MultiaddrConnection, Transport, Upgrader } from '@libp2p/interface'
 import type { TcpAddress } from './addresses.ts'
 import { descriptorOf } from './corked.ts'
 import { type DataChannel, type DataKeys, DataPlane, type OpenPlane } from './data-plane.ts'
 import { CONNECTIONS_UNADMITTED_MAX, DATA_CONNECTION_TIMEOUT_MS, DATA_HELLO_TIMEOUT_MS } from './limits.ts'
-import { CONTROL_PROTOCOL, type Role } from './membership.ts'
+import { CONTROL_PROTOCOL, derive, type Role } from './membership.ts'
 import type { DataOffer } from './messages.ts'
 
 /** What a node must have in its Hello to be offered a data connection. */
@@ -19,7 +19,6 @@ const MAGIC = Buffer.from('swarm-data/0\n')
 const TOKEN_BYTES = 32
 const SECRET_BYTES = 32
 const HELLO_BYTES = MAGIC.length + TOKEN_BYTES
-const KEY_BYTES = 32
 
 interface Offered {
   readonly keys: DataKeys
@@ -27,17 +26,11 @@ interface Offered {
   readonly timer: NodeJS.Timeout
 }
 
-/** A connection that has not said what it is. */
-interface Silent {
-  /** It is no data connection, as far as we wait. */
-  giveUp(): void
-}
-
 export class DataConnector {
   readonly #plane: DataPlane
   readonly #offered = new Map<string, Offered>()
-  /** Longest first. */
-  readonly #silent = new Set<Silent>()
+  /** What ends the wait for each connection that has not said what it is; longest first. */
+  readonly #silent = new Set<() => void>()
   readonly #closing = new AbortController()
 
   constructor(open: OpenPlane) {
@@ -125,13 +118,12 @@ export class DataConnector {
     const done = Promise.withResolvers<Buffer>()
     let heard: Buffer = Buffer.alloc(0)
     const giveUp = () => {
-      this.#silent.delete(silent)
+      this.#silent.delete(giveUp)
       clearTimeout(timer)
       connection.removeEventListener('message', onMessage)
       connection.removeEventListener('close', giveUp)
       done.resolve(heard)
     }
-    const silent: Silent = { giveUp }
     const onMessage = ({ data }: { readonly data: { subarray(): Uint8Array } }) => {
       heard = Buffer.concat([heard, data.subarray()])
       const mayBeHello = MAGIC.subarray(0, heard.length).equals(heard.subarray(0, MAGIC.length))
@@ -141,9 +133,9 @@ export class DataConnector {
     timer.unref()
     connection.addEventListener('message', onMessage)
     connection.addEventListener('close', giveUp)
-    this.#silent.add(silent)
+    this.#silent.add(giveUp)
     // Many that say nothing are libp2p's to refuse.
-    if (this.#silent.size > CONNECTIONS_UNADMITTED_MAX) this.#silent.values().next().value?.giveUp()
+    if (this.#silent.size > CONNECTIONS_UNADMITTED_MAX) this.#silent.values().next().value?.()
     return done.promise
   }
 
@@ -167,11 +159,8 @@ function socketOf(connection: object): { destroy(): void } {
 /** As this role, the initiator or the responder of the link, seals and opens. */
 export function deriveKeys(secret: Uint8Array, role: Role): DataKeys {
   const [mine, other] = role === 'I' ? ['I', 'R'] : ['R', 'I']
-  return { seal: derive(secret, mine), open: derive(secret, other) }
-}
-
-function derive(secret: Uint8Array, direction: string): Uint8Array {
-  return new Uint8Array(
-    hkdfSync('sha256', secret, new Uint8Array(0), `${CONTROL_PROTOCOL} data ${direction}`, KEY_BYTES),
-  )
+  return {
+    seal: derive(secret, `${CONTROL_PROTOCOL} data ${mine}`),
+    open: derive(secret, `${CONTROL_PROTOCOL} data ${other}`),
+  }
 }

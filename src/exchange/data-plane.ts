@@ -50,6 +50,8 @@ const COMPLETE = 2
 const SENT = 3
 const ENDED = 4
 const EVENT_FIELDS = 4
+/** Bytes received, wasted, sent and waiting. */
+const COUNTERS = 4
 const FLUSH_CHECK_MS = 5
 const ENDS: readonly DataEnd[] = ['closed', 'broken', 'tampered', 'malformed']
 
@@ -104,7 +106,7 @@ export class DataChannel {
   #handlers: DataHandlers | undefined
   #isUp = false
   #isOpen = true
-  #counters: Float64Array = new Float64Array(EVENT_FIELDS)
+  #counters: Float64Array = new Float64Array(COUNTERS)
 
   constructor(native: NativePlane, number: number, closed: () => void) {
     this.#native = native

@@ -28,7 +28,8 @@ export function deriveSecrets(swarmKey: Uint8Array): SwarmSecrets {
   return { swarmId: derive(swarmKey, SWARM_ID_LABEL), proofKey: derive(swarmKey, CONTROL_PROTOCOL) }
 }
 
-function derive(key: Uint8Array, label: string): Uint8Array {
+/** A key of 32 bytes for one purpose: HKDF-SHA256 (RFC 5869) with an empty salt. */
+export function derive(key: Uint8Array, label: string): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', key, new Uint8Array(0), label, KEY_BYTES))
 }
 

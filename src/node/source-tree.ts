@@ -5,7 +5,8 @@ import { constants } from 'node:fs'
 import { type FileHandle, lstat, open, readFile, readlink } from 'node:fs/promises'
 import ignore, { type Ignore } from 'ignore'
 import { describeError, SwarmError, systemErrorCode } from '../base/errors.ts'
-import type { FileSystemCalls, FileTime, Listed, ListedPart } from '../codec/codec.ts'
+import type { FileSystemCalls, FileTime, Listed, ReadPart } from '../codec/codec.ts'
+import { inOneGo } from '../restore/bounded.ts'
 import type { PlannedFile, PlannedPiece } from '../snapshot/chunk-plan.ts'
 import { LARGE_FILE_BYTES, SAFETENSORS_HEADER_BYTES_MAX } from '../snapshot/limits.ts'
 import type { Entry, EntryType } from '../snapshot/manifest.ts'
@@ -125,23 +126,24 @@ export class SourceTree {
 
   /** Reads a planned chunk's raw bytes; every file is checked before and after its bytes are read. */
   async readPieces(pieces: readonly PlannedPiece[], raw: Uint8Array): Promise<void> {
-    for (let first = 0, done = 0; first < pieces.length; ) {
-      const rest = pieces.slice(first)
-      const failed = await this.#calls.readFiles(
-        rest.map((piece) => this.#partOf(piece)),
-        raw.subarray(done),
-      )
-      const [read, next] = [rest.slice(0, failed), failed === undefined ? undefined : rest[failed]]
-      for (const { length } of read) done += length
-      first += read.length
-      if (next === undefined) continue
-      await this.#readOne(next, raw.subarray(done, done + next.length))
-      done += next.length
-      first++
-    }
+    let done = 0
+    const wanted = pieces.map((piece) => {
+      const target = raw.subarray(done)
+      done += piece.length
+      return { piece, target }
+    })
+    await inOneGo(
+      wanted,
+      (rest) =>
+        this.#calls.readFiles(
+          rest.map(({ piece }) => this.#partOf(piece)),
+          rest[0]?.target ?? raw,
+        ),
+      ({ piece, target }) => this.#readOne(piece, target.subarray(0, piece.length)),
+    )
   }
 
-  #partOf({ file, offset, length }: PlannedPiece): ListedPart {
+  #partOf({ file, offset, length }: PlannedPiece): ReadPart {
     const entry = this.#entry(file)
     const { size, changed } = entry
     return { path: this.fullPath(file), offset, length, listed: { size, changed, modified: modifiedOf(entry) } }

@@ -22,3 +22,20 @@ export async function forEachBounded<Item>(
   await Promise.all(Array.from({ length: concurrency }, lane))
   if (failures.length > 0) throw failures[0]
 }
+
+/**
+ * Does all items in one call, which says the place of the first that failed; that one is done alone, which finds the words for the error
+ * or succeeds after all, and the rest again in one call.
+ */
+export async function inOneGo<Item>(
+  items: readonly Item[],
+  together: (rest: readonly Item[]) => Promise<number | undefined>,
+  alone: (item: Item) => Promise<void>,
+): Promise<void> {
+  for (let rest = items; rest.length > 0; ) {
+    const failed = await together(rest)
+    if (failed === undefined) return
+    for (const item of rest.slice(failed, failed + 1)) await alone(item)
+    rest = rest.slice(failed + 1)
+  }
+}

@@ -16,10 +16,11 @@ import {
   unlink,
 } from 'node:fs/promises'
 import { SwarmError, systemErrorCode } from '../base/errors.ts'
-import type { FileSystemCalls } from '../codec/codec.ts'
+import type { FileSystemCalls, Move, WrittenPart } from '../codec/codec.ts'
 import type { Place } from '../snapshot/chunk-places.ts'
 import type { Entry } from '../snapshot/manifest.ts'
 import { printablePath, STATE_DIRECTORY } from '../snapshot/paths.ts'
+import { inOneGo } from './bounded.ts'
 import { diskError } from './disk-errors.ts'
 import { makePath } from './make-path.ts'
 
@@ -80,20 +81,17 @@ export class Destination {
 
   /** Writes parts of `raw` to partial files, in the given order; a failure leaves the rest as they are. */
   async writePartials(places: readonly Place[], raw: Uint8Array): Promise<void> {
-    for (let first = 0; first < places.length; ) {
-      const parts = places.slice(first).map(({ entry, fileOffset, rawOffset, length }) => ({
-        path: Buffer.from(this.partialPath(entry)),
-        offset: fileOffset,
-        rawOffset,
-        length,
-      }))
-      const failed = await this.#calls.writeFiles(parts, raw)
-      if (failed === undefined) return
-      first += failed
-      const place = places[first++]
-      // Says what is wrong.
-      if (place !== undefined) await this.#writePartial(place, raw)
-    }
+    const partOf = ({ entry, fileOffset, rawOffset, length }: Place): WrittenPart => ({
+      path: Buffer.from(this.partialPath(entry)),
+      offset: fileOffset,
+      rawOffset,
+      length,
+    })
+    await inOneGo(
+      places,
+      (rest) => this.#calls.writeFiles(rest.map(partOf), raw),
+      (place) => this.#writePartial(place, raw),
+    )
   }
 
   async #writePartial({ entry, fileOffset, rawOffset, length }: Place, raw: Uint8Array): Promise<void> {
@@ -162,20 +160,18 @@ export class Destination {
   /** The same for many files, in the given order; a failure leaves the rest as they are. */
   async finishFiles(files: readonly (readonly [index: number, entry: Entry])[]): Promise<void> {
     for (const [, entry] of files) await this.makeParent(entry.path)
-    for (let first = 0; first < files.length; ) {
-      const moves = files.slice(first).map(([index, entry]) => ({
-        from: Buffer.from(this.partialPath(index)),
-        to: this.finalPath(entry.path),
-        mode: entry.mode & MODE_BITS_RESTORED,
-        modified: { seconds: entry.mtimeSeconds, nanos: entry.mtimeNanos },
-      }))
-      const failed = await this.#calls.moveFiles(moves)
-      if (failed === undefined) return
-      first += failed
-      const file = files[first++]
-      // A directory may be in the way; or this says what is wrong.
-      if (file !== undefined) await this.finishFile(...file)
-    }
+    const moveOf = ([index, entry]: readonly [number, Entry]): Move => ({
+      from: Buffer.from(this.partialPath(index)),
+      to: this.finalPath(entry.path),
+      mode: entry.mode & MODE_BITS_RESTORED,
+      modified: { seconds: entry.mtimeSeconds, nanos: entry.mtimeNanos },
+    })
+    // Alone, a file gets an empty directory out of its way.
+    await inOneGo(
+      files,
+      (rest) => this.#calls.moveFiles(rest.map(moveOf)),
+      (file) => this.finishFile(...file),
+    )
   }
 
   /** Corrects mode and time of a file whose content is already right. */

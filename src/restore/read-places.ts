@@ -1,28 +1,28 @@
 // Reads parts of files through a pool of descriptors: a few files at a time, however many a chunk is made of.
 
-import type { Codec, FileRange } from '../codec/codec.ts'
+import type { Codec, RestoreRange } from '../codec/codec.ts'
 import type { Place } from '../snapshot/chunk-places.ts'
 import type { FilePool } from './file-pool.ts'
 import { OPEN_FILES_MAX } from './limits.ts'
 
-type Part = Pick<Place, 'entry' | 'fileOffset' | 'length'>
+type Part = Omit<Place, 'row'>
 
 /** Files that one reader has open at the same time: half, so that two can read. */
 export const FILES_AT_ONCE = OPEN_FILES_MAX / 2
 
-/** Does something with open files, FILES_AT_ONCE at most, and gives the descriptors back. Throws what the pool throws. */
+/** Does something with open files, and gives their descriptors back. Throws what the pool throws. */
 export async function withDescriptors<Result>(
   parts: readonly Part[],
   files: FilePool,
-  work: (ranges: readonly FileRange[]) => Promise<Result>,
+  work: (ranges: readonly RestoreRange[]) => Promise<Result>,
 ): Promise<Result> {
   const pinned: number[] = []
   try {
     const ranges = []
-    for (const { entry, fileOffset, length } of parts) {
+    for (const { entry, fileOffset, length, rawOffset } of parts) {
       const fd = await files.pin(entry)
       pinned.push(entry)
-      ranges.push({ fd, offset: fileOffset, length })
+      ranges.push({ fd, offset: fileOffset, length, rawOffset })
     }
     return await work(ranges)
   } finally {

@@ -20,7 +20,7 @@ import { diskError } from './disk-errors.ts'
 import { FilePool } from './file-pool.ts'
 import type { Journal } from './journal.ts'
 import { BATCH_FILES, BATCHES_MAX, COMMIT_BYTES, COMMIT_INTERVAL_MS, OPEN_FILES_MAX } from './limits.ts'
-import { readPlaces } from './read-places.ts'
+import { readPlaces, withDescriptors } from './read-places.ts'
 
 export interface TreeWriterInit {
   readonly manifest: Manifest & { readonly places: ChunkPlaces }
@@ -93,7 +93,7 @@ export class TreeWriter {
     try {
       const large = places.filter((place) => this.#isLarge(place.entry))
       if (large.length === places.length) {
-        await this.#withDescriptors(large, (ranges) => codec.restore(encoded, raw.bytes, ranges))
+        await withDescriptors(large, this.files, (ranges) => codec.restore(encoded, raw.bytes, ranges))
       } else {
         await codec.decode(encoded, raw.bytes)
         await this.#init.destination.writePartials(places, raw.bytes)
@@ -202,24 +202,6 @@ export class TreeWriter {
     if (remaining > 0) return
     this.#pendingFiles.add(place.entry)
     if (this.#init.urgent?.has(place.entry)) this.#pendingUrgent = true
-  }
-
-  async #withDescriptors(
-    places: readonly Place[],
-    work: (ranges: { fd: number; offset: number; length: number; rawOffset: number }[]) => Promise<void>,
-  ): Promise<void> {
-    const pinned: number[] = []
-    try {
-      const ranges = []
-      for (const place of places) {
-        const fd = await this.files.pin(place.entry)
-        pinned.push(place.entry)
-        ranges.push({ fd, offset: place.fileOffset, length: place.length, rawOffset: place.rawOffset })
-      }
-      await work(ranges)
-    } finally {
-      for (const entry of pinned) this.files.unpin(entry)
-    }
   }
 
   async #openFile(entry: number): Promise<FileHandle> {

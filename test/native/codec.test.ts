@@ -5,30 +5,11 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { BUILD_TIMEOUT_MS, buildNativeTest, root, run } from '../support/native-build.ts'
 import { needPart } from '../support/prerequisites.ts'
-
-const root = fileURLToPath(new URL('../../', import.meta.url))
-/** A cold build on two slow cores, or all tests of a path; what hangs fails here instead of for ever. */
-const BUILD_TIMEOUT_MS = 360_000
 
 const ARM64_COMPILER = 'aarch64-linux-gnu-g++'
 const ARM64_EMULATOR = 'qemu-aarch64'
-
-function run(command: string, ...args: string[]): string {
-  const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', timeout: BUILD_TIMEOUT_MS })
-  assert.equal(result.status, 0, `${command} ${args.join(' ')}\n${result.stdout}${result.stderr}`)
-  return result.stdout
-}
-
-/** Path of the program. */
-function buildTests(folder: string, ...options: string[]): string {
-  const build = `${root}build/${folder}`
-  const common = ['-DSWARM_CODEC_TESTS=ON', '-DWITH_CUDA=OFF', '-DCMAKE_BUILD_TYPE=Debug']
-  run('cmake', '-S', 'native', '-B', build, ...common, ...options)
-  run('cmake', '--build', build, '--target', 'codec_test', '--parallel', '2')
-  return `${build}/codec_test`
-}
 
 function isMissing(command: string): boolean {
   return spawnSync(command, ['--version']).error !== undefined
@@ -42,14 +23,14 @@ function whyNoArm64(): string | undefined {
 describe('native codec under sanitizers', () => {
   it('passes its C++ tests: round trips, every truncation, every flipped bit, random damage', function () {
     this.timeout(3 * BUILD_TIMEOUT_MS)
-    const output = run(buildTests('native-test'), 'avx512', 'avx2', 'neon', 'scalar')
+    const output = run(buildNativeTest('codec_test', 'native-test'), 'avx512', 'avx2', 'neon', 'scalar')
     assert.match(output, /^scalar: tested$/m)
     assert.match(output, /^codec_test: 0 failed$/m)
   })
 
   it('passes them with the kernels for GPUs, 32 lanes in step on the processor', function () {
     this.timeout(3 * BUILD_TIMEOUT_MS)
-    const output = run(buildTests('native-test'), 'host-warp')
+    const output = run(buildNativeTest('codec_test', 'native-test'), 'host-warp')
     assert.match(output, /^host-warp: tested$/m)
     assert.match(output, /^codec_test: 0 failed$/m)
   })
@@ -67,7 +48,7 @@ describe('native codec for 64-bit ARM', function () {
 
   it('compiles the NEON path and passes the C++ tests under emulation and sanitizers', () => {
     const system = ['-DCMAKE_SYSTEM_NAME=Linux', '-DCMAKE_SYSTEM_PROCESSOR=aarch64']
-    const program = buildTests('native-arm64', ...system, `-DCMAKE_CXX_COMPILER=${ARM64_COMPILER}`)
+    const program = buildNativeTest('codec_test', 'native-arm64', ...system, `-DCMAKE_CXX_COMPILER=${ARM64_COMPILER}`)
     // The shared libraries of the cross compiler stand in for those of an ARM system.
     const library = run('realpath', run(ARM64_COMPILER, '-print-file-name=libc.so.6').trim()).trim()
     // Leaks are looked for by another process, which emulation does not allow; the test above finds them.

@@ -16,7 +16,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ListedPart } from '../../src/codec/codec.ts'
+import type { ReadPart } from '../../src/codec/codec.ts'
 import { openFileSystemCalls } from '../../src/codec/file-system-calls.ts'
 
 describe('file system calls', () => {
@@ -66,7 +66,7 @@ describe('file system calls', () => {
 
   describe('on many files', () => {
     /** What listing says of a file, as a part to read. */
-    async function listedPart(name: string, offset: number, length: number): Promise<ListedPart> {
+    async function listedPart(name: string, offset: number, length: number): Promise<ReadPart> {
       const found = (await calls.listFolder(Buffer.from(folder))).find((each) => each.name.toString() === name)
       assert.ok(found !== undefined)
       const { size, changed, modified } = found

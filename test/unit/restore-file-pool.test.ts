@@ -100,7 +100,12 @@ describe('file pool', () => {
 
   it('has few files open, however many a chunk is made of', async () => {
     pool = new FilePool(OPEN_FILES_MAX, openFile)
-    const parts = Array.from({ length: 3 * OPEN_FILES_MAX }, (_, entry) => ({ entry, fileOffset: 0, length: 2 }))
+    const parts = Array.from({ length: 3 * OPEN_FILES_MAX }, (_, entry) => ({
+      entry,
+      fileOffset: 0,
+      length: 2,
+      rawOffset: 2 * entry,
+    }))
     let most = 0
     const codec = {
       async read(ranges: readonly FileRange[], raw: Uint8Array) {

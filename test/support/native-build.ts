@@ -1,0 +1,41 @@
+// Builds the C++ tests with their sanitizers, and runs what they need.
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+export const root = fileURLToPath(new URL('../../', import.meta.url))
+/** A cold build on two slow cores, or all tests of a path; what hangs fails here instead of for ever. */
+export const BUILD_TIMEOUT_MS = 360_000
+
+export interface Ended {
+  readonly status: number | null
+  /** What was run, and all that it said. */
+  readonly output: string
+  readonly stdout: string
+}
+
+export function tryRun(command: string, ...args: string[]): Ended {
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    timeout: BUILD_TIMEOUT_MS,
+  })
+  return { status, output: `${command} ${args.join(' ')}\n${stdout}${stderr}`, stdout }
+}
+
+/** What a command that must succeed wrote. */
+export function run(command: string, ...args: string[]): string {
+  const { status, output, stdout } = tryRun(command, ...args)
+  assert.equal(status, 0, output)
+  return stdout
+}
+
+/** Path of the program, built in a folder of its own below build/. */
+export function buildNativeTest(target: string, folder: string, ...options: string[]): string {
+  const build = `${root}build/${folder}`
+  const common = ['-DSWARM_CODEC_TESTS=ON', '-DWITH_CUDA=OFF', '-DCMAKE_BUILD_TYPE=Debug']
+  run('cmake', '-S', 'native', '-B', build, ...common, ...options)
+  run('cmake', '--build', build, '--target', target, '--parallel', '2')
+  return `${build}/${target}`
+}
