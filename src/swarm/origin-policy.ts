@@ -7,12 +7,18 @@ import type { SwarmState } from './swarm-state.ts'
 
 /** Taken for the origin's rate before it is known, bytes per ms: one connection of R2. */
 const RATE_GUESS = 40_000
+/** What a node may hope for that has read little of it: what R2 gives to one machine. */
+const RATE_HOPED = 160_000
 /** Peers that bring this share, in quarters, of the most that ever came in at once may well fill our downlink. */
 const DOWNLINK_QUARTERS = 3
 /** The last shares are left for at most so many times lastSharesMs, however slow the origin seems. */
 const WAIT_MAX = 5
 /** About how long it takes until all have heard a word. */
 const WORDS_MS = 150
+/** For so long a node reads copies to see whether its downlink takes them, and so long after it again, doubled each time. */
+const TRIAL_MS = 1_000
+const TRIAL_WAIT_MIN_MS = 5_000
+const TRIAL_WAIT_MAX_MS = 60_000
 /** A rate has risen when it is greater by more than one part in this many. */
 const CLEARLY_MORE = 16
 
@@ -24,6 +30,9 @@ export class OriginPolicyDecider {
   #takeOverAt: number | undefined
   /** The origin's rate when it last rose clearly. */
   #roseTo = 0
+  /** When it is next tried whether the downlink takes more than peers bring, and how long after that again. */
+  #trialAt = 0
+  #trialWaitMs = 0
 
   constructor(state: SwarmState) {
     this.#state = state
@@ -145,19 +154,38 @@ export class OriginPolicyDecider {
     return originBytes + 2 * originShare.size * chunkBytesMean <= origin.copiesMax * totalBytes
   }
 
-  /**
-   * What peers hold for us takes them long, and neither our memory nor our downlink seems to be the reason. The fluid
-   * bound gains 20 % from our own origin rate r beside uplinks u when r is above u / 5; a quarter leaves room for what
-   * measuring gets wrong. Peers that bring less than uplinks carry serve others first.
-   */
+  /** What peers hold for us takes them long, and neither our memory nor our downlink seems to be the reason. */
   #isStarved(): boolean {
-    const { limits, originRate, peersRate, picker, leases, requests, chunkBytesMean, now } = this.#state
+    const { limits, peersRate, picker, leases, requests, chunkBytesMean, now } = this.#state
     if (leases.freeCount > 0 || picker.pickable === 0 || !this.#mayReadCopy()) return false
     if (!requests.hasRoom(chunkBytesMean * limits.requestsTotalMin)) return false
     const fromPeers = peersRate.rate(now)
+    if (picker.pickable * chunkBytesMean <= fromPeers * limits.starvedMs) return false
+    const { originRate, peakRate } = this.#state
     const fromOrigin = originRate.rate(now)
-    if ((fromOrigin === 0 ? RATE_GUESS : fromOrigin) * 4 < Math.max(fromPeers, this.#state.uplinkRate)) return false
-    if (fromOrigin > 0 && fromPeers * 4 >= this.#state.peakRate * DOWNLINK_QUARTERS) return false
-    return picker.pickable * chunkBytesMean > fromPeers * limits.starvedMs
+    const isFull = fromOrigin > 0 && fromPeers * 4 >= peakRate * DOWNLINK_QUARTERS
+    if (!isFull && this.#wouldGain(fromOrigin === 0 ? RATE_GUESS : fromOrigin, fromPeers)) return true
+    return this.#wouldGain(Math.max(fromOrigin, RATE_HOPED), fromPeers) && this.#tries()
+  }
+
+  /**
+   * The fluid bound gains 20 % from our own origin rate r beside uplinks u when r is above u / 5; a quarter leaves room for
+   * what measuring gets wrong. Peers that bring less than uplinks carry serve others first.
+   */
+  #wouldGain(fromOrigin: number, fromPeers: number): boolean {
+    return fromOrigin * 4 >= Math.max(fromPeers, this.#state.uplinkRate)
+  }
+
+  /**
+   * What we know of our links may come from a chunk or two, read before peers brought anything. Whoever falls behind its
+   * neighbours reads for a moment to see, less and less often while it gains nothing.
+   */
+  #tries(): boolean {
+    const { limits, held, peers, now } = this.#state
+    if (now < this.#trialAt || !peers.areAhead(held)) return false
+    if (now < this.#trialAt + (limits.starvedMs + TRIAL_MS) * 1000) return true
+    this.#trialWaitMs = Math.min(TRIAL_WAIT_MAX_MS, Math.max(TRIAL_WAIT_MIN_MS, this.#trialWaitMs * 2))
+    this.#trialAt = now + this.#trialWaitMs * 1000
+    return false
   }
 }

@@ -14,8 +14,8 @@ const ENDGAME_PART = 32
 /** A peer is left for the origin only when it is this many times slower again: its uplink serves others too. */
 const ORIGIN_MARGIN = 4
 
-/** A node is late when it has less than its neighbours by more than one part of all chunks in this many. */
-const LATE_PART = 32
+/** Parts of a second in which the wait for a peer is reckoned. */
+const WAIT_UNITS = 1024
 
 export class PeerPolicy {
   readonly #state: SwarmState
@@ -27,7 +27,7 @@ export class PeerPolicy {
     this.#state = state
   }
 
-  /** Opens requests, one per neighbour and round, those with fewest open first. */
+  /** Opens requests, each with the neighbour that should answer first. */
   fill(): void {
     const { requests, touched } = this.#state
     const openMax = this.#openMax()
@@ -36,15 +36,15 @@ export class PeerPolicy {
     if (requests.nearCount >= openMax && isFarFull) return
     this.#lacksRoom = false
     let askable = this.#askable()
-    for (let depth = 1; askable.length > 0; depth++) {
-      const next: Peer[] = []
-      for (const peer of askable) {
-        if (peer.isFar ? requests.farCount >= farMax : requests.nearCount >= openMax) continue
-        if (peer.open >= depth || this.#ask(peer)) next.push(peer)
-        else if (this.#lacksRoom) return
-        else touched.delete(peer)
+    while (askable.length > 0) {
+      const peer = this.#soonest(askable)
+      const isFull = peer.isFar ? requests.farCount >= farMax : requests.nearCount >= openMax
+      if (isFull) askable = askable.filter((other) => other.isFar !== peer.isFar)
+      else if (!this.#ask(peer)) {
+        if (this.#lacksRoom) return
+        touched.delete(peer)
+        askable = askable.filter((other) => other !== peer)
       }
-      askable = next
     }
     this.#double()
   }
@@ -66,7 +66,7 @@ export class PeerPolicy {
   #seemsLate(): boolean {
     const { held, peers, originPeakRate, peakRate } = this.#state
     if (!this.#isSettled() || (this.#isBesideOrigin() && originPeakRate * 4 >= peakRate)) return false
-    return (peers.meanHeld() - held.count) * LATE_PART > held.size
+    return peers.areAhead(held)
   }
 
   #openMax(): number {
@@ -76,8 +76,8 @@ export class PeerPolicy {
     const usual = Math.floor((rate * limits.totalQueueMs) / chunkBytesMean)
     const count = Math.max(usual, Math.min(2 * usual, limits.requestsFew))
     // With its memory full of what waits, a node with a slow link would keep no beginnings.
-    const lateMax = Math.floor(limits.memoryBytesMax / (2 * chunkBytesMean))
-    const least = this.#isLate ? Math.min(limits.requestsLateMin, lateMax) : 0
+    const lateMax = Math.floor((3 * limits.memoryBytesMax) / (4 * chunkBytesMean))
+    const least = this.#isLate ? Math.min(Math.max(2 * usual, limits.requestsLateMin), lateMax) : 0
     const most = Math.min(limits.requestsOpenMax, Math.max(count + limits.requestsTotalMin, least))
     if (!this.#isBesideOrigin()) return most
     // A downlink that the origin alone can fill, or half of it, is worth most to the swarm for what nobody has yet. One
@@ -138,6 +138,22 @@ export class PeerPolicy {
     const { limits, peers, chunkBytesMean, now } = this.#state
     const least = this.#isLate ? limits.requestsPerPeerLateMin : limits.requestsPerPeerMin
     return peers.mayAsk(peer, least, chunkBytesMean, now)
+  }
+
+  /** The first of those that should answer one more request soonest. */
+  #soonest(askable: readonly Peer[]): Peer {
+    return askable.reduce((best, peer) => (this.#waitClass(peer) < this.#waitClass(best) ? peer : best))
+  }
+
+  /**
+   * About how long one more request to the peer would take, as a power of two: what differs by less is left to chance, or all
+   * would ask the same. That is so for rates below a chunk a second, too. Who sent nothing yet counts as one like the others.
+   */
+  #waitClass({ rate, open, proven }: Peer): number {
+    const { now, chunkBytesMean, peersRate, peers } = this.#state
+    const bytesPerMs = proven ? rate.rate(now) : peersRate.rate(now) / peers.count
+    const chunksPerSecond = (bytesPerMs * 1000) / chunkBytesMean
+    return 32 - Math.clz32((WAIT_UNITS * (open + 1)) / (1 + chunksPerSecond))
   }
 
   /** Asks for one chunk. False when this neighbour cannot be asked for more now. */

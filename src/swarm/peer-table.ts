@@ -40,6 +40,9 @@ export interface Peer {
   refusals: number
 }
 
+/** A node is behind when it has less than its neighbours by more than one part of all chunks in this many. */
+const BEHIND_PART = 32
+
 type Newcomer = Pick<Extract<Event, { readonly type: 'peerUp' }>, 'peer' | 'have' | 'readsOrigin' | 'holdsAll'>
 
 export class PeerTable {
@@ -87,6 +90,11 @@ export class PeerTable {
       count++
     }
     return count === 0 ? 0 : held / count
+  }
+
+  /** Whether neighbours hold clearly more on the mean than we, who hold `held`. */
+  areAhead(held: Bitfield): boolean {
+    return (this.meanHeld() - held.count) * BEHIND_PART > held.size
   }
 
   /** In the order in which they came. */

@@ -8,7 +8,10 @@ import type { SwarmState } from './swarm-state.ts'
 import { UplinkMeter } from './uplink-meter.ts'
 import type { Ask } from './upload-slots.ts'
 
-/** A peer is later by one for each such part of all chunks that it has less than our neighbours on the mean; see startNext. */
+/**
+ * How much less than our neighbours on the mean a peer has is counted in such parts of all chunks. It is later by one with
+ * each doubling: all at about the same place take turns, where the very latest would fill their downlinks; see startNext.
+ */
 const LATE_PART = 256
 /** That part is at least so many chunks: differences of one or two mean nothing. */
 const LATE_CHUNKS_MIN = 2
@@ -75,7 +78,8 @@ export class UploadPolicy {
     const meanHeld = peers.meanHeld()
     const lateness = (id: PeerId): number => {
       const missing = meanHeld - (peers.find(id)?.have.count ?? meanHeld)
-      return Math.floor(missing / Math.max(LATE_CHUNKS_MIN, chunkCount / LATE_PART))
+      const parts = Math.floor(missing / Math.max(LATE_CHUNKS_MIN, chunkCount / LATE_PART))
+      return parts <= 0 ? parts : 32 - Math.clz32(parts)
     }
     const slots = this.#slots()
     const isLone = (chunk: ChunkIndex): boolean => lone.has(chunk)
