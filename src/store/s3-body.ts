@@ -1,11 +1,14 @@
 // Receives the body of a ranged read straight into the caller's buffer: one copy, checked against what was asked.
 
-import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3'
 import { SwarmError } from '../base/errors.ts'
 import { SKIP_BYTES_MAX } from './limits.ts'
-import { pauseBody, resumeBody } from './s3-transport.ts'
+import { pourBody } from './s3-transport.ts'
 import type { Throttle, ThrottleTurn } from './throttle.ts'
+
+/** Where bytes go that are not wanted. */
+const ASIDE = new Uint8Array(65_536)
 
 export interface WantedRange {
   readonly offset: number
@@ -46,7 +49,7 @@ export function checkRange(output: GetObjectCommandOutput, wanted: WantedRange, 
 }
 
 /** Fills `into` from the body. The connection is reusable afterwards unless the call failed or cut the body. */
-export function receiveInto(body: IncomingMessage, into: Uint8Array, options: ReceiveOptions): Promise<void> {
+export function receiveInto(body: Readable, into: Uint8Array, options: ReceiveOptions): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const { signal, paid } = options
   let skipBytes = options.skipBytes
@@ -64,39 +67,40 @@ export function receiveInto(body: IncomingMessage, into: Uint8Array, options: Re
   }
   const abort = () => settle(signal?.reason)
   const payAhead = (turn: ThrottleTurn, sliceBytes: number) => {
-    pauseBody(body)
     const bytes = Math.min(sliceBytes, skipBytes + into.length - filled) - creditBytes
     turn.take(bytes, signal).then(() => {
       creditBytes += bytes
-      if (!settled) resumeBody(body, options.idleTimeoutMs)
+      if (!settled) goOn()
     }, settle)
   }
-
-  body.on('data', (piece: Buffer) => {
-    if (settled) return
-    options.onReceived(piece.length)
-    const skipped = Math.min(skipBytes, piece.length)
-    skipBytes -= skipped
-    const rest = into.length - filled
-    if (piece.length - skipped > rest && !options.cutAtEnd)
-      return settle(lengthError(filled + piece.length, into.length))
-    const useful = piece.subarray(skipped, skipped + rest)
-    into.set(useful, filled)
-    filled += useful.length
-    if (useful.length > 0) options.onBytes?.(useful.length)
-    creditBytes -= piece.length
+  const wrote = (bytes: number): boolean => {
+    if (settled) return true
+    options.onReceived(bytes)
+    creditBytes -= bytes
+    if (skipBytes > 0) skipBytes -= bytes
+    else if (filled < into.length) {
+      filled += bytes
+      options.onBytes?.(bytes)
+    } else settle(lengthError(filled + bytes, into.length))
     if (filled === into.length && options.cutAtEnd) {
       settle()
       body.destroy()
     } else if (paid !== undefined && creditBytes <= 0 && filled < into.length) {
       payAhead(paid.turn, paid.throttle.sliceBytes)
+      return false
     }
-  })
-  body.on('end', () => settle(filled === into.length ? undefined : lengthError(filled, into.length)))
-  body.on('error', settle)
-  body.on('close', () => settle(lengthError(filled, into.length)))
-  if (signal?.aborted) abort()
+    return true
+  }
+  const room = (): Uint8Array => {
+    if (settled || filled === into.length) return ASIDE
+    const most = paid === undefined ? into.length : creditBytes
+    return skipBytes > 0 ? ASIDE.subarray(0, Math.min(skipBytes, most)) : into.subarray(filled, filled + most)
+  }
+  if (signal?.aborted) settle(signal.reason)
   else signal?.addEventListener('abort', abort, { once: true })
+  const ended = (error?: Error): void =>
+    settle(error ?? (filled === into.length ? undefined : lengthError(filled, into.length)))
+  const goOn = pourBody(body, { room, wrote, ended }, options.idleTimeoutMs)
   return promise
 }
 

@@ -1,7 +1,7 @@
 // An S3 bucket as an object store. One call is one request: no retries here (see retry-store.ts), one exception is a
 // signature refused for the clock, which is sent once more with the server's time.
 
-import { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -302,7 +302,7 @@ export class S3Store implements ObjectStore {
   }
 
   #receive(
-    body: IncomingMessage,
+    body: Readable,
     into: Uint8Array,
     options: Omit<ReceiveOptions, 'idleTimeoutMs' | 'onReceived'>,
   ): Promise<void> {
@@ -346,13 +346,13 @@ function sendOptions(signal: AbortSignal | undefined): { abortSignal?: AbortSign
   return signal === undefined ? {} : { abortSignal: signal }
 }
 
-function bodyOf(output: GetObjectCommandOutput, doing: string): IncomingMessage {
-  if (output.Body instanceof IncomingMessage) return output.Body
+function bodyOf(output: GetObjectCommandOutput, doing: string): Readable {
+  if (output.Body instanceof Readable) return output.Body
   throw new SwarmError('storeUnavailable', `${doing}: an answer without a body`, { blame: 'origin', retry: true })
 }
 
 /** A body that nobody reads holds its connection: a failed check must let go of it. */
-function destroyOnThrow<Result>(body: IncomingMessage, check: () => Result): Result {
+function destroyOnThrow<Result>(body: Readable, check: () => Result): Result {
   try {
     return check()
   } catch (error) {

@@ -2,11 +2,17 @@
 //
 // The SDK's own handler counts the wait for a free socket against the connection timeout and cannot tell a reader that
 // pauses on purpose (rate limit) from a server that went silent; hence this one. It serves the SDK's handler interface.
+// GETs go over our own connections, which read bodies to where they are wanted; all else, and what a server answers without
+// saying its length, over node:http.
 
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import type { NodeHttpHandler } from '@smithy/node-http-handler'
+import { type BodySink, HttpBody, UnframedError } from './http-connection.ts'
+import { formatGet } from './http-head.ts'
+import { HttpOrigin } from './http-origin.ts'
 
 type SignedRequest = Parameters<NodeHttpHandler['handle']>[0]
 type HandlerOptions = NonNullable<Parameters<NodeHttpHandler['handle']>[1]>
@@ -24,6 +30,9 @@ export class S3Transport {
   readonly #options: S3TransportOptions
   readonly #httpAgent: HttpAgent
   readonly #httpsAgent: HttpsAgent
+  readonly #origins = new Map<string, HttpOrigin>()
+  /** Servers that answered a GET without the length of its body. */
+  readonly #unframed = new Set<string>()
   #clockSkewMs: number | undefined
 
   constructor(options: S3TransportOptions) {
@@ -40,13 +49,39 @@ export class S3Transport {
   }
 
   /** Sends one request. Resolves with the headers; the body must be read to its end or destroyed. */
-  handle(request: SignedRequest, options: HandlerOptions = {}): Promise<HandlerOutput> {
+  async handle(request: SignedRequest, options: HandlerOptions = {}): Promise<HandlerOutput> {
+    const signal = options.abortSignal instanceof AbortSignal ? options.abortSignal : undefined
+    const server = `${request.protocol}//${request.hostname}:${request.port ?? ''}`
+    if (request.method !== 'GET' || this.#unframed.has(server)) return this.#exchange(request, signal)
+    try {
+      return await this.#get(server, request, signal)
+    } catch (error) {
+      if (!(error instanceof UnframedError)) throw error
+      this.#unframed.add(server)
+      return this.#exchange(request, signal)
+    }
+  }
+
+  async #get(server: string, request: SignedRequest, signal: AbortSignal | undefined): Promise<HandlerOutput> {
+    const origin = this.#origins.get(server) ?? this.#originOf(request)
+    this.#origins.set(server, origin)
+    const headers = { ...request.headers, 'accept-encoding': 'identity' }
+    const { head, body } = await origin.get(formatGet(request.path + queryString(request.query), headers), signal)
+    this.#noteServerDate(head.headers['date'])
+    return { response: { statusCode: head.status, headers: { ...head.headers }, body } }
+  }
+
+  #originOf({ protocol, hostname, port }: SignedRequest): HttpOrigin {
+    const secure = protocol === 'https:'
+    return new HttpOrigin({ secure, host: bareHost(hostname), port: port ?? (secure ? 443 : 80) }, this.#options)
+  }
+
+  #exchange(request: SignedRequest, signal: AbortSignal | undefined): Promise<HandlerOutput> {
     const { promise, resolve, reject } = Promise.withResolvers<HandlerOutput>()
     const secure = request.protocol === 'https:'
-    const signal = options.abortSignal instanceof AbortSignal ? options.abortSignal : undefined
     const outgoing = (secure ? requestHttps : requestHttp)({
       agent: secure ? this.#httpsAgent : this.#httpAgent,
-      host: request.hostname.replace(/^\[(.*)\]$/, '$1'),
+      host: bareHost(request.hostname),
       ...(request.port === undefined ? {} : { port: request.port }),
       method: request.method,
       path: request.path + queryString(request.query),
@@ -75,6 +110,7 @@ export class S3Transport {
   destroy(): void {
     this.#httpAgent.destroy()
     this.#httpsAgent.destroy()
+    for (const origin of this.#origins.values()) origin.destroy()
   }
 
   #watch(outgoing: ClientRequest, socket: Socket, secure: boolean): void {
@@ -99,16 +135,45 @@ export class S3Transport {
   }
 }
 
-/** Stops reading a body on purpose: the silence that follows is ours and must not be taken for a dead server. */
-export function pauseBody(body: IncomingMessage): void {
-  body.pause()
-  body.socket.setTimeout(0)
+/** Has the whole body go into `sink`. Returns what takes it up again after the sink took no more. */
+export function pourBody(body: Readable, sink: BodySink, idleTimeoutMs: number): () => void {
+  if (body instanceof HttpBody) {
+    body.pour(sink)
+    return () => body.goOn()
+  }
+  return pourStream(body as IncomingMessage, sink, idleTimeoutMs)
 }
 
-/** Takes a paused body up again, and the watch for silence with it. */
-export function resumeBody(body: IncomingMessage, idleTimeoutMs: number): void {
-  body.socket.setTimeout(idleTimeoutMs)
-  body.resume()
+/** A reader that pauses on purpose makes a silence that must not be taken for a dead server. */
+function pourStream(body: IncomingMessage, sink: BodySink, idleTimeoutMs: number): () => void {
+  let rest: Uint8Array = new Uint8Array(0)
+  const give = (piece: Uint8Array): void => {
+    rest = piece
+    while (rest.length > 0) {
+      const room = sink.room()
+      const bytes = Math.min(rest.length, room.length)
+      room.set(rest.subarray(0, bytes))
+      rest = rest.subarray(bytes)
+      if (sink.wrote(bytes)) continue
+      body.pause()
+      body.socket.setTimeout(0)
+      return
+    }
+  }
+  body.on('data', give)
+  body.on('end', () => sink.ended())
+  body.on('error', (error) => sink.ended(error))
+  body.on('close', () => sink.ended(new Error('the connection was closed')))
+  return () => {
+    body.socket.setTimeout(idleTimeoutMs)
+    body.resume()
+    give(rest)
+  }
+}
+
+/** An IPv6 address is in brackets in a URL, and nowhere else. */
+function bareHost(hostname: string): string {
+  return hostname.replace(/^\[(.*)\]$/, '$1')
 }
 
 function queryString(query: SignedRequest['query']): string {

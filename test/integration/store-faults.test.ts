@@ -98,7 +98,7 @@ describe('S3 store and a faulty server', () => {
     })
 
     it('S4: a body without a length that goes on behind the range is rejected', async () => {
-      server.failNext('GET', { kind: 'surplus', bytes: 1 })
+      server.misbehave(() => ({ kind: 'surplus', bytes: 1 }))
       await assert.rejects(read(bare, 0, 1_000), withRetry('storeUnavailable'))
     })
 
