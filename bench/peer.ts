@@ -2,11 +2,11 @@
 // exchange, beside two that use libp2p as it comes. What arrives is dropped, or checked with --verify. Usage: --help.
 
 import { type ChildProcess, fork } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { countParser } from '../src/cli/values.ts'
 import { median } from '../src/node/bench-scaling.ts'
+import { launcherFlags } from './launcher-flags.ts'
 import type { Order, Report, Variant } from './peer/orders.ts'
 import { commit, machine } from './provenance.ts'
 
@@ -21,7 +21,6 @@ const GIB_MAX = 1024
 const ROUNDS_MAX = 100
 const VARIANTS: readonly Variant[] = ['swarm', 'stock']
 const END = fileURLToPath(new URL('./peer/end.ts', import.meta.url))
-const LAUNCHER = fileURLToPath(new URL('../.ci/launcher.sh', import.meta.url))
 
 interface Measured {
   readonly type: 'peer'
@@ -39,7 +38,9 @@ class End {
 
   constructor(name: string, variant: Variant) {
     this.#name = name
-    this.#child = fork(END, [], { execArgv: ['--disable-warning=ExperimentalWarning', ...flagsOf(variant)] })
+    // libp2p runs as it comes.
+    const flags = variant === 'swarm' ? launcherFlags() : []
+    this.#child = fork(END, [], { execArgv: ['--disable-warning=ExperimentalWarning', ...flags] })
   }
 
   /** What the process answers to an order. */
@@ -55,14 +56,6 @@ class End {
     this.#child.removeAllListeners('exit')
     this.#child.kill()
   }
-}
-
-/** Swarm runs with the flags of its launcher, libp2p as it comes with none. */
-function flagsOf(variant: Variant): string[] {
-  if (variant === 'stock') return []
-  const flags = /^flags='(.*)'$/m.exec(readFileSync(LAUNCHER, 'utf8'))?.[1]
-  if (flags === undefined) throw new Error(`${LAUNCHER} names no flags`)
-  return flags.split(' ').filter((flag) => !flag.startsWith('--disable-warning'))
 }
 
 async function measure(variant: Variant, bytes: number, verify: boolean): Promise<Measured> {
