@@ -4,6 +4,9 @@ export const MIB = 1024 * 1024
 
 /** Descriptors of files that are being written or read back; a pinned one is never closed. */
 export const OPEN_FILES_MAX = 128
+/** Chunks that wait to be decoded with their buffers, beside one for each thread; and all of them where a GPU takes many at once. */
+export const STORES_WAITING = 2
+export const DEVICE_STORES = 64
 /** Files that get their final names in one go, and how often that is done at the same time. */
 export const BATCH_FILES = 512
 export const BATCHES_MAX = 2

@@ -19,8 +19,17 @@ import { type Destination, READ_NO_FOLLOW } from './destination.ts'
 import { diskError } from './disk-errors.ts'
 import { FilePool } from './file-pool.ts'
 import type { Journal } from './journal.ts'
-import { BATCH_FILES, BATCHES_MAX, COMMIT_BYTES, COMMIT_INTERVAL_MS, OPEN_FILES_MAX } from './limits.ts'
+import {
+  BATCH_FILES,
+  BATCHES_MAX,
+  COMMIT_BYTES,
+  COMMIT_INTERVAL_MS,
+  DEVICE_STORES,
+  OPEN_FILES_MAX,
+  STORES_WAITING,
+} from './limits.ts'
 import { readPlaces, withDescriptors } from './read-places.ts'
+import { Turns } from './turns.ts'
 
 export interface TreeWriterInit {
   readonly manifest: Manifest & { readonly places: ChunkPlaces }
@@ -44,6 +53,8 @@ export class TreeWriter {
   readonly #init: TreeWriterInit
   readonly #remaining: Float64Array
   readonly #settledPlaces: Bitfield
+  /** Of chunks being decoded: a few buffers that stay in the processor's cache are better than many. */
+  readonly #turns: Turns
   #pendingChunks: number[] = []
   #pendingFiles = new Set<number>()
   #pendingBytes = 0
@@ -53,6 +64,8 @@ export class TreeWriter {
 
   constructor(init: TreeWriterInit) {
     this.#init = init
+    const { device, threads } = init.codec.status
+    this.#turns = new Turns(device === 'cpu' ? threads + STORES_WAITING : DEVICE_STORES)
     const { chunks, entries, places } = init.manifest
     this.stored = new Bitfield(chunks.count)
     this.finished = new Bitfield(entries.count)
@@ -89,18 +102,20 @@ export class TreeWriter {
   async store(chunk: number, encoded: Uint8Array): Promise<void> {
     const { manifest, codec, slabs } = this.#init
     const places = manifest.places.of(chunk).filter((place) => !this.#settledPlaces.has(place.row))
-    const raw = slabs.take(manifest.chunks.rawBytes(chunk))
-    try {
-      const large = places.filter((place) => this.#isLarge(place.entry))
-      if (large.length === places.length) {
-        await withDescriptors(large, this.files, (ranges) => codec.restore(encoded, raw.bytes, ranges))
-      } else {
-        await codec.decode(encoded, raw.bytes)
-        await this.#init.destination.writePartials(places, raw.bytes)
+    await this.#turns.run(async () => {
+      const raw = slabs.take(manifest.chunks.rawBytes(chunk))
+      try {
+        const large = places.filter((place) => this.#isLarge(place.entry))
+        if (large.length === places.length) {
+          await withDescriptors(large, this.files, (ranges) => codec.restore(encoded, raw.bytes, ranges))
+        } else {
+          await codec.decode(encoded, raw.bytes)
+          await this.#init.destination.writePartials(places, raw.bytes)
+        }
+      } finally {
+        raw.release()
       }
-    } finally {
-      raw.release()
-    }
+    })
     this.#settleAll(chunk, places)
   }
 
