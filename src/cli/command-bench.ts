@@ -4,10 +4,14 @@ import { availableParallelism, cpus, loadavg } from 'node:os'
 import type { Command } from 'commander'
 import { BENCH_REPETITIONS, BENCH_SAMPLE_BYTES, type BenchRow, benchCodec } from '../node/bench-codec.ts'
 import type { ScalingRow } from '../node/bench-scaling.ts'
+import { addBenchDisk, addBenchPeer, addBenchStore } from './command-bench-machine.ts'
 import { makeContext } from './context.ts'
 
 export function addBenchCommand(program: Command): void {
   const bench = program.command('bench').description('Measures this machine.')
+  addBenchStore(bench)
+  addBenchDisk(bench)
+  addBenchPeer(bench)
   const codec = bench
     .command('codec')
     .description(

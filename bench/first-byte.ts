@@ -1,0 +1,112 @@
+// How soon after its start does a join get the first byte of a chunk, in a swarm that is running? One source and seven
+// machines that have everything, all on this one; then joins one after the other. Usage: --help.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import { writeBfloat16Weights } from '../src/cli/demo-workspace.ts'
+import { countParser } from '../src/cli/values.ts'
+import { median } from '../src/node/bench-scaling.ts'
+import { commit, machine } from './provenance.ts'
+import { SWARM } from './tree/measure.ts'
+
+const USAGE = `usage: npm run -s bench:first-byte -- [options]
+  --rounds N     joins that are measured, one after the other (10)
+  --running N    nodes that have everything, the source among them (8)`
+
+const ROUNDS_MAX = 1000
+const RUNNING_MAX = 32
+const SOURCE_BYTES = 64 * 2 ** 20
+const LISTEN = ['--listen', '/ip4/127.0.0.1/tcp/0']
+/** Has a process say when it began, by the clock of the wall; the times of a trace count from there. */
+const SAY_START = 'data:text/javascript,process.stderr.write("began " + performance.timeOrigin + "\\n")'
+
+class Node {
+  readonly child: ChildProcess
+  stderr = ''
+  readonly #lines: AsyncIterableIterator<string>
+
+  constructor(args: readonly string[]) {
+    const env = { ...process.env, NODE_OPTIONS: `--import ${SAY_START.replaceAll(' ', '%20')}` }
+    this.child = spawn(SWARM, [...args, ...LISTEN, '--json'], { stdio: ['ignore', 'pipe', 'pipe'], env })
+    this.child.stderr?.on('data', (piece) => {
+      this.stderr += String(piece)
+    })
+    if (this.child.stdout === null) throw new Error('no output')
+    this.#lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]()
+  }
+
+  /** The first line of that type among those that come from now on. */
+  async line(type: string): Promise<Record<string, unknown>> {
+    for (;;) {
+      const { value, done } = await this.#lines.next()
+      if (done === true) throw new Error(`it ended before it said ${type}: ${this.stderr}`)
+      const line = JSON.parse(value) as Record<string, unknown>
+      if (line['type'] === type) return line
+    }
+  }
+
+  async end(): Promise<void> {
+    const ended = new Promise((done) => this.child.once('close', done))
+    if (this.child.exitCode === null) this.child.kill('SIGTERM')
+    await ended
+  }
+}
+
+/** Milliseconds from the start of the process to the first byte. */
+async function firstByte(ticket: string, folder: string): Promise<number> {
+  const trace = `${folder}/trace.jsonl`
+  const spawned = performance.timeOrigin + performance.now()
+  const node = new Node(['join', ticket, `${folder}/copy`, '--linger', '0s', '--trace', trace])
+  await node.line('summary')
+  await node.end()
+  const began = Number(/^began ([\d.]+)$/m.exec(node.stderr)?.[1])
+  for (const text of (await readFile(trace, 'utf8')).split('\n')) {
+    const step = JSON.parse(text) as { now?: number; event?: { type: string; bytes: number } }
+    if (step.event?.type === 'requestProgress' && step.event.bytes > 0)
+      return began + (step.now ?? Number.NaN) / 1000 - spawned
+  }
+  throw new Error('no byte came')
+}
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '10' },
+    running: { type: 'string', default: '8' },
+    help: { type: 'boolean', default: false },
+  },
+})
+if (values.help) console.log(USAGE)
+else {
+  const rounds = countParser(1, ROUNDS_MAX)(values.rounds)
+  const running = countParser(1, RUNNING_MAX)(values.running)
+  const folder = await mkdtemp(join(tmpdir(), 'swarm-first-byte-'))
+  const nodes: Node[] = []
+  try {
+    await mkdir(`${folder}/source`)
+    await writeBfloat16Weights(`${folder}/source/model.safetensors`, SOURCE_BYTES, 1)
+    const source = new Node(['seed', `${folder}/source`])
+    nodes.push(source)
+    const ticket = String((await source.line('listening'))['ticket'])
+    while (nodes.length < running) {
+      const node = new Node(['join', ticket, `${folder}/${nodes.length}`, '--linger', 'forever'])
+      nodes.push(node)
+      await node.line('ready')
+    }
+    const times: number[] = []
+    for (let round = 0; round < rounds; round++) {
+      const own = `${folder}/round-${round}`
+      await mkdir(own)
+      times.push(await firstByte(ticket, own))
+    }
+    const [least, most] = [Math.min(...times), Math.max(...times)]
+    console.log(`first byte after ${median(times).toFixed(0)} ms (${least.toFixed(0)}-${most.toFixed(0)})`)
+    console.log(JSON.stringify({ type: 'first-byte', times, running, machine: machine(), commit: commit() }))
+  } finally {
+    await Promise.all(nodes.map((node) => node.end()))
+    await rm(folder, { recursive: true, force: true })
+  }
+}
