@@ -2,7 +2,7 @@
 // machines that have everything, all on this one; then joins one after the other. Usage: --help.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -22,15 +22,15 @@ const RUNNING_MAX = 32
 const SOURCE_BYTES = 64 * 2 ** 20
 const LISTEN = ['--listen', '/ip4/127.0.0.1/tcp/0']
 /** Has a process say when it began, by the clock of the wall; the times of a trace count from there. */
-const SAY_START = 'data:text/javascript,process.stderr.write("began " + performance.timeOrigin + "\\n")'
+const SAY_START = 'process.stderr.write("began " + performance.timeOrigin + "\\n")'
 
 class Node {
   readonly child: ChildProcess
   stderr = ''
   readonly #lines: AsyncIterableIterator<string>
 
-  constructor(args: readonly string[]) {
-    const env = { ...process.env, NODE_OPTIONS: `--import ${SAY_START.replaceAll(' ', '%20')}` }
+  constructor(args: readonly string[], preload?: string) {
+    const env = { ...process.env, ...(preload === undefined ? {} : { NODE_OPTIONS: `--import ${preload}` }) }
     this.child = spawn(SWARM, [...args, ...LISTEN, '--json'], { stdio: ['ignore', 'pipe', 'pipe'], env })
     this.child.stderr?.on('data', (piece) => {
       this.stderr += String(piece)
@@ -59,8 +59,10 @@ class Node {
 /** Milliseconds from the start of the process to the first byte. */
 async function firstByte(ticket: string, folder: string): Promise<number> {
   const trace = `${folder}/trace.jsonl`
+  const preload = `${folder}/began.mjs`
+  await writeFile(preload, SAY_START)
   const spawned = performance.timeOrigin + performance.now()
-  const node = new Node(['join', ticket, `${folder}/copy`, '--linger', '0s', '--trace', trace])
+  const node = new Node(['join', ticket, `${folder}/copy`, '--linger', '0s', '--trace', trace], preload)
   await node.line('summary')
   await node.end()
   const began = Number(/^began ([\d.]+)$/m.exec(node.stderr)?.[1])
