@@ -9,6 +9,8 @@ import type { Peer } from './peer-table.ts'
 import type { SwarmState } from './swarm-state.ts'
 
 const HIDDEN = 0
+/** Chunks looked at on each tick for being with nobody. */
+const LOOKED_AT_MAX = 1024
 
 interface Shown {
   readonly chunk: number
@@ -21,6 +23,9 @@ export class InjectionPolicy {
   readonly #hidden: IndexBuckets
   /** What each neighbour was shown and has not been sent. */
   readonly #shown = new Map<PeerId, Shown[]>()
+  /** When a chunk left that we have not heard of since. */
+  readonly #sentAt = new Map<number, number>()
+  #cursor = 0
   #isActive: boolean
 
   constructor(state: SwarmState) {
@@ -64,7 +69,10 @@ export class InjectionPolicy {
   served(id: PeerId, chunk: number, isSent: boolean): void {
     if (!this.#isActive) return
     // A neighbour may ask for what it was not shown: see expectFirst.
-    if (isSent) this.#hidden.move(chunk, NO_BUCKET)
+    if (isSent) {
+      this.#hidden.move(chunk, NO_BUCKET)
+      this.#sentAt.set(chunk, this.#state.now)
+    }
     const shown = this.#shown.get(id)
     if (shown === undefined) return
     this.#shown.set(
@@ -75,9 +83,10 @@ export class InjectionPolicy {
     this.#show()
   }
 
-  /** Shows others what a neighbour did not ask for. Called on every tick. */
+  /** Shows others what a neighbour did not ask for, and what has left and is with nobody. Called on every tick. */
   watch(): void {
     if (!this.#isActive) return
+    this.#hideLost()
     const { limits, now } = this.#state
     for (const [id, shown] of this.#shown) {
       const [late, rest] = [[] as Shown[], [] as Shown[]]
@@ -87,6 +96,21 @@ export class InjectionPolicy {
       for (const { chunk } of late) this.#hide(chunk)
     }
     this.#show()
+  }
+
+  /**
+   * Whoever was sent a chunk may have given it up meanwhile, or have left since. It would be asked for again, but only where
+   * it was shown.
+   */
+  #hideLost(): void {
+    const { limits, picker, chunkCount, now } = this.#state
+    const shown = new Set([...this.#shown.values()].flatMap((all) => all.map(({ chunk }) => chunk)))
+    for (let step = 0; step < Math.min(chunkCount, LOOKED_AT_MAX); step++) {
+      const chunk = this.#cursor++ % chunkCount
+      const sentAt = this.#sentAt.get(chunk) ?? 0
+      if (picker.availability(chunk) > 0) this.#sentAt.delete(chunk)
+      else if (!shown.has(chunk) && now - sentAt > limits.injectionPatienceMs * 1000) this.#hide(chunk)
+    }
   }
 
   /** Fills up what each neighbour is shown, one at a time in turn; ends when every chunk has left. */

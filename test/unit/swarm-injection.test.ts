@@ -71,6 +71,27 @@ describe('a source that gives out its chunks', () => {
     assert.equal(new Set(shownTo(patient, ANN)).size, CHUNKS)
   })
 
+  it('shows a chunk to another when it was sent and nobody has it after a while', () => {
+    const bench = source({ ...LIMITS, injectionPatienceMs: 1_000 })
+    bench.up(ANN, [])
+    const [given] = shownTo(bench, ANN)
+    assert.ok(given !== undefined)
+    serve(bench, ANN, given)
+    bench.up(BOB, [])
+    // Bob gets all that he is shown, Ann says nothing.
+    const got = new Set<number>()
+    for (let round = 0; round < 20 * CHUNKS; round++) {
+      bench.wait(300)
+      for (const chunk of shownTo(bench, BOB)) {
+        if (got.has(chunk)) continue
+        got.add(chunk)
+        serve(bench, BOB, chunk)
+        bench.step({ type: 'peerHas', peer: BOB, chunks: [chunkIndex(chunk)] })
+      }
+    }
+    assert.ok(got.has(given))
+  })
+
   it('does not give out what a neighbour holds already', () => {
     const bench = source()
     bench.up(ANN, [0, 1, 2, 3, 4, 5, 6, 7])
