@@ -9,6 +9,8 @@ import type { Peer } from './peer-table.ts'
 import type { SwarmState } from './swarm-state.ts'
 
 const HIDDEN = 0
+/** While uploads would fit in beside those under way, a neighbour has this part of the patience to get what it was shown. */
+const IDLE_PART = 10
 /** Chunks looked at on each tick for being with nobody. */
 const LOOKED_AT_MAX = 1024
 
@@ -23,6 +25,11 @@ export class InjectionPolicy {
   readonly #hidden: IndexBuckets
   /** What each neighbour was shown and has not been sent. */
   readonly #shown = new Map<PeerId, Shown[]>()
+  /**
+   * Neighbours that got something since they were shown what others had been shown: they make use of it. Who has been so for
+   * longest is first.
+   */
+  readonly #eager = new Set<PeerId>()
   /** When a chunk left that we have not heard of since. */
   readonly #sentAt = new Map<number, number>()
   #cursor = 0
@@ -57,6 +64,7 @@ export class InjectionPolicy {
   peerDown(id: PeerId): void {
     for (const { chunk } of this.#shown.get(id) ?? []) this.#hide(chunk)
     this.#shown.delete(id)
+    this.#eager.delete(id)
     if (this.#isActive) this.#show()
   }
 
@@ -72,6 +80,7 @@ export class InjectionPolicy {
     if (isSent) {
       this.#hidden.move(chunk, NO_BUCKET)
       this.#sentAt.set(chunk, this.#state.now)
+      if (this.#shown.has(id)) this.#eager.add(id)
     }
     const shown = this.#shown.get(id)
     if (shown === undefined) return
@@ -115,21 +124,62 @@ export class InjectionPolicy {
 
   /** Fills up what each neighbour is shown, one at a time in turn; ends when every chunk has left. */
   #show(): void {
-    const { limits, now } = this.#state
+    const { limits, uploads } = this.#state
     const each = Math.floor(limits.injectionWindow / Math.max(1, this.#shown.size))
     const window = Math.min(limits.injectionPerPeerMax, Math.max(limits.injectionPerPeerMin, each))
+    this.#dropObtained()
     const told = new Map<PeerId, number[]>()
+    const show = (id: PeerId, shown: Shown[], chunk: number): void => {
+      shown.push({ chunk, at: this.#state.now })
+      told.set(id, [...(told.get(id) ?? []), chunk])
+    }
     for (let depth = 0; depth < window && this.#hidden.count(HIDDEN) > 0; depth++)
       for (const [id, shown] of this.#shown) {
         if (shown.length > depth) continue
         const chunk = this.#next()
         if (chunk === undefined) break
-        shown.push({ chunk, at: now })
-        told.set(id, [...(told.get(id) ?? []), chunk])
+        show(id, shown, chunk)
+      }
+    if (this.#hidden.count(HIDDEN) === 0 && uploads.serving < limits.uploadSlots)
+      for (const id of [...this.#eager]) {
+        const shown = this.#shown.get(id)
+        if (shown?.length !== 0 || uploads.isClient(id)) continue
+        for (const chunk of this.#takeBack(id, window)) show(id, shown, chunk)
       }
     for (const [id, chunks] of told)
       this.#state.actions.push({ type: 'tellHave', chunks: chunks.map(chunkIndex), to: [id] })
     if (this.#hidden.count(HIDDEN) === 0 && [...this.#shown.values()].every((shown) => shown.length === 0)) this.#end()
+  }
+
+  /** What came to a neighbour from others it does not ask for. */
+  #dropObtained(): void {
+    const { peers } = this.#state
+    for (const [id, shown] of this.#shown) {
+      const rest = shown.filter(({ chunk }) => peers.find(id)?.have.has(chunk) !== true)
+      if (rest.length === shown.length) continue
+      this.#shown.set(id, rest)
+      this.#eager.add(id)
+    }
+  }
+
+  /**
+   * Of what others were shown and have not got for a while, up to `count` that the neighbour lacks, the oldest first: they are
+   * slow, and it has got all that it was shown.
+   */
+  #takeBack(id: PeerId, count: number): number[] {
+    const { peers, limits, now } = this.#state
+    const have = peers.find(id)?.have
+    const isOld = ({ at }: Shown): boolean => now - at > (limits.injectionPatienceMs * 1000) / IDLE_PART
+    const lacking = [...this.#shown].flatMap(([other, shown]) =>
+      shown.filter((one) => isOld(one) && have?.has(one.chunk) === false).map((one) => ({ other, ...one })),
+    )
+    if (lacking.length > 0) this.#eager.delete(id)
+    const taken = lacking.sort((left, right) => left.at - right.at).slice(0, count)
+    for (const { other, chunk } of taken) {
+      const rest = this.#shown.get(other)?.filter((one) => one.chunk !== chunk) ?? []
+      this.#shown.set(other, rest)
+    }
+    return taken.map(({ chunk }) => chunk)
   }
 
   /** A hidden chunk that no neighbour holds; those that some hold need no injection. */
@@ -150,6 +200,8 @@ export class InjectionPolicy {
   #end(): void {
     this.#isActive = false
     this.#shown.clear()
+    this.#eager.clear()
+    this.#sentAt.clear()
     const to = this.#state.peers.ids()
     if (to.length > 0) this.#state.actions.push({ type: 'tellStatus', progress: 'done', to })
   }

@@ -16,9 +16,13 @@ const LATE_PART = 256
 /** That part is at least so many chunks: differences of one or two mean nothing. */
 const LATE_CHUNKS_MIN = 2
 
+/** An upload is held up by its receiver when it takes so many times as long as all slots together need, and this long. */
+const HELD_UP_TIMES = 4
+const HELD_UP_MS_MIN = 1_000
+
 export class UploadPolicy {
   readonly #state: SwarmState
-  readonly #startedAt = new Map<AskId, number>()
+  readonly #started = new Map<AskId, { readonly at: number; readonly peer: PeerId }>()
   readonly #uplink = new UplinkMeter()
 
   constructor(state: SwarmState) {
@@ -46,16 +50,16 @@ export class UploadPolicy {
     const peer = ask === undefined ? undefined : this.#state.peers.find(ask.peer)
     if (peer !== undefined && outcome === 'sent') peer.refusals = 0
     if (outcome === 'sent') this.#measure(id, ask, bytes)
-    this.#startedAt.delete(id)
+    this.#started.delete(id)
     this.#serve()
     return ask
   }
 
   #measure(id: AskId, ask: Ask | undefined, bytes: number): void {
-    const startedAt = this.#startedAt.get(id)
-    if (ask === undefined || startedAt === undefined) return
+    const started = this.#started.get(id)
+    if (ask === undefined || started === undefined) return
     const { uploads, now } = this.#state
-    this.#uplink.sent(bytes, startedAt, now, uploads.serving + 1)
+    this.#uplink.sent(bytes, started.at, now, uploads.serving + 1)
     this.#state.uplinkRate = this.#uplink.rate
   }
 
@@ -74,21 +78,35 @@ export class UploadPolicy {
   }
 
   #serve(): void {
-    const { uploads, actions, peers, chunkCount, lone } = this.#state
+    const { uploads, actions, peers, chunkCount, lone, limits, now } = this.#state
+    if (uploads.waiting === 0) return
     const meanHeld = peers.meanHeld()
+    const held = this.#heldUp()
+    const heldPeers = new Set(held)
     const lateness = (id: PeerId): number => {
       const missing = meanHeld - (peers.find(id)?.have.count ?? meanHeld)
       const parts = Math.floor(missing / Math.max(LATE_CHUNKS_MIN, chunkCount / LATE_PART))
-      return parts <= 0 ? parts : 32 - Math.clz32(parts)
+      if (parts <= 0) return parts
+      // Its own downlink is what is slow: it gets nothing sooner by going first.
+      return heldPeers.has(id) ? 0 : 32 - Math.clz32(parts)
     }
-    const slots = this.#slots()
+    const slots = Math.min(Math.max(limits.uploadSlotsMax, limits.uploadSlots), this.#slots() + held.length)
     const isLone = (chunk: ChunkIndex): boolean => lone.has(chunk)
     for (;;) {
       const ask = uploads.startNext(slots, lateness, isLone)
       if (ask === undefined) return
-      this.#startedAt.set(ask.id, this.#state.now)
+      this.#started.set(ask.id, { at: now, peer: ask.peer })
       actions.push({ type: 'serveChunk', ask: ask.id, chunk: ask.chunk, peer: ask.peer })
     }
+  }
+
+  /** For each upload that takes far longer than our uplink would: to whom. It takes no slot from others. */
+  #heldUp(): PeerId[] {
+    const { limits, uplinkRate, chunkBytesMean, uplinkClogs, now } = this.#state
+    if (uplinkRate === 0 || uplinkClogs) return []
+    const usualMs = (limits.uploadSlots * chunkBytesMean) / uplinkRate
+    const before = now - Math.max(HELD_UP_MS_MIN, HELD_UP_TIMES * usualMs) * 1000
+    return [...this.#started.values()].filter(({ at }) => at < before).map(({ peer }) => peer)
   }
 
   /**

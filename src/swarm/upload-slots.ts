@@ -44,6 +44,11 @@ export class UploadSlots {
     return this.#serving.size
   }
 
+  /** Whether the peer asks for something, be it served or waiting. */
+  isClient(peer: PeerId): boolean {
+    return this.#clients.has(peer)
+  }
+
   /** False when a queue is full: the ask must be refused. */
   accept(ask: Ask): boolean {
     const client = this.#clients.get(ask.peer) ?? { waiting: [], serving: 0, lastTurn: this.#turn }

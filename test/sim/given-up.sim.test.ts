@@ -38,7 +38,7 @@ describe('requests that are given up, in a simulated swarm', () => {
       seed: 2,
       // Without doubled requests, of which one is thrown away.
       limits: { endgameChunksMax: 0 },
-      chunkBytes: chunks(100, 8 * MIB),
+      chunkBytes: chunks(60, 8 * MIB),
       nodes: [CLIENT, ...nodes(5, { ...SOURCE, up: 10_000 }), ...nodes(4, slow({ ...SOURCE, up: 20_000 }))],
       mode: 'never',
     }

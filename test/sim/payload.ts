@@ -211,7 +211,8 @@ export class Payload {
         from.payload.#endServing(transfer.ask, 'failed')
       })
     }
-    this.#end(transfer, 'cancelled')
+    // The shell keeps what arrived, and says so, once it comes to it: not in the middle of what the scheduler ordered.
+    this.#world.clock.after(0, () => this.#end(transfer, 'cancelled'))
   }
 
   refuse(ask: AskId, reason: FailReason): void {

@@ -90,6 +90,15 @@ describe('a simulated swarm whose nodes differ', () => {
     assert.ok(times < 1.2, `${times} times`)
   })
 
+  it('has a lone source keep nothing from a fast node for the sake of slow ones', () => {
+    const fast: NodeSpec = { origin: 0, up: 300_000, down: 300_000 }
+    const world = worldOf(31, [{ ...fast, source: true }, ...nodes(7, { ...fast, down: 2_000 }), fast], {
+      mode: 'never',
+    })
+    const ms = run(world).completeAtMs.at(-1) ?? Number.POSITIVE_INFINITY
+    atMost(ms / ((CHUNKS * CHUNK_BYTES) / fast.down), 2, 'its time over that of its downlink', 31)
+  })
+
   it('brings those who can only dial out to the end with the others', () => {
     const world = worldOf(24, [...nodes(8, PLAIN), ...nodes(8, { ...PLAIN, reachable: false })])
     atMost(run(world).ms / boundMs(world), 1.25, 'time over bound', 24)

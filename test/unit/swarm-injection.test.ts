@@ -92,6 +92,24 @@ describe('a source that gives out its chunks', () => {
     assert.ok(got.has(given))
   })
 
+  it('shows whoever has got all it was shown what others do not ask for, while its uplink is idle', () => {
+    const bench = source()
+    bench.up(ANN, [])
+    bench.up(BOB, [])
+    bench.wait(1_500)
+    // Ann is slow and asks for nothing. Bob gets what is hidden, then what she was shown.
+    const got: number[] = []
+    for (let round = 0; round < CHUNKS; round++) {
+      const chunk = shownTo(bench, BOB)[round]
+      assert.ok(chunk !== undefined, `Bob was shown only ${got.length}`)
+      got.push(chunk)
+      serve(bench, BOB, chunk)
+      bench.step({ type: 'peerHas', peer: BOB, chunks: [chunkIndex(chunk)] })
+    }
+    assert.equal(new Set(got).size, CHUNKS)
+    assert.equal(bench.now, 1_500_000)
+  })
+
   it('does not give out what a neighbour holds already', () => {
     const bench = source()
     bench.up(ANN, [0, 1, 2, 3, 4, 5, 6, 7])
