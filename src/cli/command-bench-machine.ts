@@ -32,8 +32,7 @@ export function addBenchStore(bench: Command): void {
     const { output, machine, signal } = context
     const { store } = await machine.openStore({ url: requireStore(context) })
     try {
-      if (store.hasEgressCost)
-        output.note(`reads ${store.url} for about half a minute; what it sends may be charged for`)
+      if (store.hasEgressCost) output.note(`reads ${store.url} as fast as it can; what it sends may be charged for`)
       const rows = await benchStore({
         store,
         stepMs: each,
@@ -44,7 +43,7 @@ export function addBenchStore(bench: Command): void {
         },
       })
       const best = bestRow(rows)
-      if (best !== undefined)
+      if (best !== undefined && best !== rows.at(-1))
         output.print(`${best.MBps.toFixed(0)} MB/s need ${connectionsOf(best)}; more gain nothing`)
       output.line({ type: 'summary', command: 'bench store', store: store.url, rows: rows.length, best: best ?? null })
     } finally {

@@ -2,10 +2,11 @@
 // a join does it and as a program does that writes file by file with node:fs. Removes what it made.
 
 import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
 import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FileSystemCalls, WrittenPart } from '../codec/codec.ts'
-import { forEachBounded } from '../restore/bounded.ts'
+import { forEachBounded, inOneGo } from '../restore/bounded.ts'
 import { diskError } from '../restore/disk-errors.ts'
 import { checkFreeSpace } from './free-space.ts'
 
@@ -146,14 +147,16 @@ async function smallByNode({ count, signal }: BenchDiskInit, folder: string, pie
 }
 
 async function writeAll(calls: FileSystemCalls, parts: readonly WrittenPart[], piece: Buffer): Promise<void> {
-  const failed = await calls.writeFiles(parts, piece)
-  const part = failed === undefined ? undefined : parts[failed]
-  if (part === undefined) return
-  // Done again, which finds the words for the error.
-  const file = await open(part.path as Buffer, 'a')
-  try {
-    await file.write(piece, part.rawOffset, part.length, part.offset)
-  } finally {
-    await file.close()
-  }
+  await inOneGo(
+    parts,
+    (rest) => calls.writeFiles(rest, piece),
+    async ({ path, rawOffset, length, offset }) => {
+      const file = await open(Buffer.from(path), constants.O_WRONLY | constants.O_CREAT, 0o600)
+      try {
+        await file.write(piece, rawOffset, length, offset)
+      } finally {
+        await file.close()
+      }
+    },
+  )
 }

@@ -34,11 +34,19 @@ export interface HttpResponse {
 }
 
 /** The answer is not framed by a length: such bodies are left to node:http. */
-export class UnframedError extends Error {}
+export class UnframedError extends Error {
+  readonly status: number
+
+  constructor(status: number) {
+    super('the length of the body is not known')
+    this.status = status
+  }
+}
 
 /** A connection that was kept ended before a byte of the answer came: the server had closed it. */
 export class StaleError extends Error {}
 
+const CLOSED_BY_SERVER = new Set(['ECONNRESET', 'EPIPE'])
 /** Longest head; also what one read takes where no sink is there. */
 const SCRATCH_BYTES = 65_536
 /** One read into a sink takes at most so much, so that others have their turn. */
@@ -56,9 +64,15 @@ export class HttpBody extends Readable {
   #isHeldUp = false
   #error: Error | undefined
   #ended = false
+  /** Has the stream end when it is aborted; a sink's owner sees to that itself. */
+  readonly #signal: AbortSignal | undefined
+  readonly #abort = (): void => {
+    this.destroy(this.#signal?.reason)
+  }
 
-  constructor(connection: HttpConnection, bytes: number) {
+  constructor(connection: HttpConnection, bytes: number, signal: AbortSignal | undefined) {
     super({ highWaterMark: SCRATCH_BYTES })
+    this.#signal = signal
     this.#connection = connection
     this.#unread = bytes
     this.#left = bytes
@@ -146,6 +160,8 @@ export class HttpBody extends Readable {
   }
 
   #pourIntoStream(): void {
+    this.#signal?.addEventListener('abort', this.#abort, { once: true })
+    if (this.#signal?.aborted) this.#abort()
     let room = Buffer.alloc(0)
     this.pour({
       room: () => {
@@ -162,6 +178,7 @@ export class HttpBody extends Readable {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#ended = true
+    this.#signal?.removeEventListener('abort', this.#abort)
     this.#connection.leave(this)
     done(error)
   }
@@ -174,6 +191,8 @@ export class HttpConnection {
   /** Of the head that is being read, in the scratch. */
   #headBytes = 0
   #answer: PromiseWithResolvers<HttpResponse> | undefined
+  /** Of the request under way. */
+  #signal: AbortSignal | undefined
   #body: HttpBody | undefined
   #keepsAlive = true
   /** Whether the socket reads into the body's room now. */
@@ -223,10 +242,11 @@ export class HttpConnection {
   }
 
   /** Sends one request, when the one before has been answered in full. Resolves with the head. */
-  get(request: Buffer): Promise<HttpResponse> {
+  get(request: Buffer, signal?: AbortSignal): Promise<HttpResponse> {
     if (this.#failure !== undefined) return Promise.reject(this.#stale(this.#failure))
     this.#answer = Promise.withResolvers()
     this.#headBytes = 0
+    this.#signal = signal
     this.#socket.ref()
     this.#socket.setTimeout(this.#timeouts.idleTimeoutMs)
     this.#socket.write(request)
@@ -278,15 +298,16 @@ export class HttpConnection {
       return true
     }
     const head = parseHead(all.subarray(0, end))
-    this.#headBytes = 0
     const rest = all.subarray(end)
     if (head.status < 200) {
       // An interim answer; the one that counts follows.
       this.#scratch.copyWithin(0, end, all.length)
+      this.#headBytes = 0
       return rest.length === 0 || this.#headGrew(rest.length)
     }
-    if (head.bodyBytes === undefined) throw new UnframedError('the length of the body is not known')
-    const body = new HttpBody(this, head.bodyBytes)
+    if (head.bodyBytes === undefined) throw new UnframedError(head.status)
+    this.#headBytes = 0
+    const body = new HttpBody(this, head.bodyBytes, this.#signal)
     this.#body = body
     this.#used = true
     this.#keepsAlive = head.keepsAlive
@@ -308,7 +329,7 @@ export class HttpConnection {
 
   /** Whether the connection was free for another request when all of `body` had been read. */
   #freeAfter(body: HttpBody): boolean {
-    if (body.unread > 0) return false
+    if (body.unread > 0 || this.#failure !== undefined) return false
     this.#body = undefined
     if (!this.#keepsAlive) {
       this.destroy()
@@ -333,7 +354,8 @@ export class HttpConnection {
   }
 
   #stale(error: Error): Error {
-    return this.#used ? new StaleError(error.message, { cause: error }) : error
+    const isClosed = CLOSED_BY_SERVER.has((error as NodeJS.ErrnoException).code ?? '')
+    return this.#used && isClosed ? new StaleError(error.message, { cause: error }) : error
   }
 }
 

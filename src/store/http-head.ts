@@ -16,13 +16,15 @@ export interface ResponseHead {
 }
 
 const END = '\r\n\r\n'
+/** One byte a character, and no line breaks. */
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 /** Throws for a header that would be more than one line. */
 export function formatGet(path: string, headers: Readonly<Record<string, string>>): Buffer {
   let text = `GET ${path} HTTP/1.1\r\n`
   for (const [name, value] of Object.entries(headers)) {
-    if (/[\r\n\0]/.test(value) || !TOKEN.test(name)) throw new Error(`the header ${name} cannot be sent`)
+    if (!VALUE.test(value) || !TOKEN.test(name)) throw new Error(`the header ${name} cannot be sent`)
     text += `${name}: ${value}\r\n`
   }
   return Buffer.from(`${text}\r\n`, 'latin1')

@@ -19,6 +19,7 @@ export class HttpOrigin {
   readonly #idle: HttpConnection[] = []
   readonly #waiting = new Set<PromiseWithResolvers<HttpConnection>>()
   #session: Buffer | undefined
+  #isClosed = false
 
   constructor(target: HttpTarget, options: HttpOriginOptions) {
     this.#target = target
@@ -35,6 +36,7 @@ export class HttpOrigin {
       return await this.#ask(connection, request, signal)
     } catch (error) {
       if (!(error instanceof StaleError)) throw error
+      if (this.#isClosed) throw error.cause
       // All that are idle have been for as long.
       for (const idle of this.#idle.splice(0)) idle.destroy()
       return this.#ask(await this.#free(signal), request, signal).catch((again: unknown) => {
@@ -43,8 +45,11 @@ export class HttpOrigin {
     }
   }
 
-  /** Closes every connection, also those in use. */
+  /** Closes every connection, also those in use, and refuses what waits. */
   destroy(): void {
+    this.#isClosed = true
+    for (const turn of this.#waiting) turn.reject(closed())
+    this.#waiting.clear()
     for (const connection of this.#open) connection.destroy()
   }
 
@@ -53,7 +58,7 @@ export class HttpOrigin {
     signal?.addEventListener('abort', abort, { once: true })
     if (signal?.aborted) abort()
     try {
-      return await connection.get(request)
+      return await connection.get(request, signal)
     } catch (error) {
       signal?.throwIfAborted()
       throw error
@@ -64,11 +69,15 @@ export class HttpOrigin {
 
   async #free(signal: AbortSignal | undefined): Promise<HttpConnection> {
     signal?.throwIfAborted()
+    if (this.#isClosed) throw closed()
     const idle = this.#idle.pop()
     if (idle !== undefined) return idle
     if (this.#open.size < this.#options.connectionsMax) return this.#connect()
     const turn = Promise.withResolvers<HttpConnection>()
-    const abort = (): void => turn.reject(signal?.reason)
+    const abort = (): void => {
+      this.#waiting.delete(turn)
+      turn.reject(signal?.reason)
+    }
     this.#waiting.add(turn)
     signal?.addEventListener('abort', abort, { once: true })
     try {
@@ -106,4 +115,8 @@ export class HttpOrigin {
     }
     return false
   }
+}
+
+function closed(): Error {
+  return Object.assign(new Error('the store was closed'), { code: 'ECONNABORTED' })
 }

@@ -2,8 +2,8 @@
 //
 // The SDK's own handler counts the wait for a free socket against the connection timeout and cannot tell a reader that
 // pauses on purpose (rate limit) from a server that went silent; hence this one. It serves the SDK's handler interface.
-// GETs go over our own connections, which read bodies to where they are wanted; all else, and what a server answers without
-// saying its length, over node:http.
+// Objects are read over our own connections, which read bodies to where they are wanted; all else, and what a server answers
+// without saying its length, over node:http.
 
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
@@ -52,12 +52,14 @@ export class S3Transport {
   async handle(request: SignedRequest, options: HandlerOptions = {}): Promise<HandlerOutput> {
     const signal = options.abortSignal instanceof AbortSignal ? options.abortSignal : undefined
     const server = `${request.protocol}//${request.hostname}:${request.port ?? ''}`
-    if (request.method !== 'GET' || this.#unframed.has(server)) return this.#exchange(request, signal)
+    // Listings, and only they have a query of that name, come in chunks from many servers.
+    const isObject = request.method === 'GET' && request.query?.['list-type'] === undefined
+    if (!isObject || this.#unframed.has(server)) return this.#exchange(request, signal)
     try {
       return await this.#get(server, request, signal)
     } catch (error) {
       if (!(error instanceof UnframedError)) throw error
-      this.#unframed.add(server)
+      if (error.status < 300) this.#unframed.add(server)
       return this.#exchange(request, signal)
     }
   }
@@ -163,7 +165,8 @@ function pourStream(body: IncomingMessage, sink: BodySink, idleTimeoutMs: number
   body.on('data', give)
   body.on('end', () => sink.ended())
   body.on('error', (error) => sink.ended(error))
-  body.on('close', () => sink.ended(new Error('the connection was closed')))
+  const cut = Object.assign(new Error('the connection was closed'), { code: 'ERR_STREAM_PREMATURE_CLOSE' })
+  body.on('close', () => sink.ended(cut))
   return () => {
     body.socket.setTimeout(idleTimeoutMs)
     body.resume()

@@ -140,7 +140,7 @@ export class InjectionPolicy {
         if (chunk === undefined) break
         show(id, shown, chunk)
       }
-    if (this.#hidden.count(HIDDEN) === 0 && uploads.serving < limits.uploadSlots)
+    if (this.#hidden.count(HIDDEN) === 0 && uploads.serving < limits.uploadSlots && this.#isSomeOld())
       for (const id of [...this.#eager]) {
         const shown = this.#shown.get(id)
         if (shown?.length !== 0 || uploads.isClient(id)) continue
@@ -149,6 +149,17 @@ export class InjectionPolicy {
     for (const [id, chunks] of told)
       this.#state.actions.push({ type: 'tellHave', chunks: chunks.map(chunkIndex), to: [id] })
     if (this.#hidden.count(HIDDEN) === 0 && [...this.#shown.values()].every((shown) => shown.length === 0)) this.#end()
+  }
+
+  #isOld({ at }: Shown): boolean {
+    const { limits, now } = this.#state
+    return now - at > (limits.injectionPatienceMs * 1000) / IDLE_PART
+  }
+
+  /** The first that a neighbour was shown is its oldest. */
+  #isSomeOld(): boolean {
+    for (const [oldest] of this.#shown.values()) if (oldest !== undefined && this.#isOld(oldest)) return true
+    return false
   }
 
   /** What came to a neighbour from others it does not ask for. */
@@ -167,11 +178,9 @@ export class InjectionPolicy {
    * slow, and it has got all that it was shown.
    */
   #takeBack(id: PeerId, count: number): number[] {
-    const { peers, limits, now } = this.#state
-    const have = peers.find(id)?.have
-    const isOld = ({ at }: Shown): boolean => now - at > (limits.injectionPatienceMs * 1000) / IDLE_PART
+    const have = this.#state.peers.find(id)?.have
     const lacking = [...this.#shown].flatMap(([other, shown]) =>
-      shown.filter((one) => isOld(one) && have?.has(one.chunk) === false).map((one) => ({ other, ...one })),
+      shown.filter((one) => this.#isOld(one) && have?.has(one.chunk) === false).map((one) => ({ other, ...one })),
     )
     if (lacking.length > 0) this.#eager.delete(id)
     const taken = lacking.sort((left, right) => left.at - right.at).slice(0, count)

@@ -30,8 +30,9 @@ export class OriginPolicyDecider {
   #takeOverAt: number | undefined
   /** The origin's rate when it last rose clearly. */
   #roseTo = 0
-  /** When it is next tried whether the downlink takes more than peers bring, and how long after that again. */
+  /** From when on it is tried whether the downlink takes more than peers bring, until when, and how long after that again. */
   #trialAt = 0
+  #trialEndsAt: number | undefined
   #trialWaitMs = 0
 
   constructor(state: SwarmState) {
@@ -183,7 +184,9 @@ export class OriginPolicyDecider {
   #tries(): boolean {
     const { limits, held, peers, now } = this.#state
     if (now < this.#trialAt || !peers.areAhead(held)) return false
-    if (now < this.#trialAt + (limits.starvedMs + TRIAL_MS) * 1000) return true
+    this.#trialEndsAt ??= now + (limits.starvedMs + TRIAL_MS) * 1000
+    if (now < this.#trialEndsAt) return true
+    this.#trialEndsAt = undefined
     this.#trialWaitMs = Math.min(TRIAL_WAIT_MAX_MS, Math.max(TRIAL_WAIT_MIN_MS, this.#trialWaitMs * 2))
     this.#trialAt = now + this.#trialWaitMs * 1000
     return false

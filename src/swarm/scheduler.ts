@@ -313,6 +313,7 @@ export class Scheduler {
     this.#peerPolicy.watch()
     this.#originPolicy.watch()
     this.#injection.watch()
+    this.#uploadPolicy.watch()
     this.#touchAll()
   }
 
@@ -358,13 +359,13 @@ export class Scheduler {
   }
 
   #nextDeadline(): number | null {
-    const { now, outbox, peers, originBackOff } = this.#state
+    const { now, outbox, peers, uploads, originBackOff } = this.#state
     let next = outbox.nextDeadline() ?? Number.POSITIVE_INFINITY
     if (this.#wantsPeers()) {
       next = Math.min(next, this.#findPeersAt, this.#tickAt, peers.nextReturn(now))
       if (originBackOff.until > now) next = Math.min(next, originBackOff.until)
     }
-    if (this.#injection.isActive && peers.count > 0) next = Math.min(next, this.#tickAt)
+    if ((this.#injection.isActive && peers.count > 0) || uploads.waiting > 0) next = Math.min(next, this.#tickAt)
     return next === Number.POSITIVE_INFINITY ? null : next
   }
 }

@@ -63,6 +63,11 @@ export class UploadPolicy {
     this.#state.uplinkRate = this.#uplink.rate
   }
 
+  /** Serves what waits beside uploads that turned out to be held up. Called on every tick. */
+  watch(): void {
+    this.#serve()
+  }
+
   /** Refuses every waiting ask that `match` chooses. */
   refuseWaiting(match: (ask: Ask) => boolean, reason: RefuseReason): void {
     for (const ask of this.#state.uploads.takeWaiting(match)) this.#refuse(ask.id, reason)
