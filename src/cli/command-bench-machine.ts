@@ -22,7 +22,7 @@ export function addBenchStore(bench: Command): void {
     .command('store')
     .description('Reads chunks of the store over more and more connections; writes nothing.')
     .addOption(
-      option('--each <duration>', 'how long each number of connections is measured (default 3s)')
+      option('--each <duration>', 'how long each number of connections is measured')
         .argParser(parseDurationMs)
         .default(STEP_MS_DEFAULT, '3s'),
     )
