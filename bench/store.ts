@@ -1,7 +1,7 @@
 // What does reading a store cost beside a bare HTTP client? Both read the same objects of a chunk's size over loopback from
 // the same server, a process of its own, and run with the flags of the launcher. Usage: --help.
 
-import { type ChildProcess, execFileSync, fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { countParser } from '../src/cli/values.ts'
 import { median } from '../src/node/bench-scaling.ts'
+import { makeCertificate } from '../test/support/certificate.ts'
 import { launcherFlags } from './launcher-flags.ts'
 import { commit, machine } from './provenance.ts'
 import { OBJECT_BYTES, type Order, type Reader, type Report } from './store/orders.ts'
@@ -42,14 +43,6 @@ function start(path: string, args: readonly string[] = []): ChildProcess {
     // Nobody vouches for the server's certificate.
     env: { ...process.env, NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_NO_WARNINGS: '1' },
   })
-}
-
-/** Files with a key and a certificate, in `directory`. */
-function makeCertificate(directory: string): string[] {
-  const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')]
-  const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-  execFileSync('openssl', ['req', ...kind, '-subj', '/CN=localhost', '-keyout', key, '-out', cert], { stdio: 'ignore' })
-  return [key, cert]
 }
 
 /** The first message of a process that is to send one. */

@@ -8,7 +8,9 @@ import { join } from 'node:path'
 import type { FileSystemCalls, WrittenPart } from '../codec/codec.ts'
 import { forEachBounded, inOneGo } from '../restore/bounded.ts'
 import { diskError } from '../restore/disk-errors.ts'
+import { syncFolder } from '../restore/sync-folder.ts'
 import { checkFreeSpace } from './free-space.ts'
+import { CHUNK_BYTES_DEFAULT } from './limits.ts'
 
 export interface DiskRow {
   readonly files: 'large' | 'small'
@@ -31,7 +33,7 @@ export interface BenchDiskInit {
   readonly signal: AbortSignal
 }
 
-export const DISK_PIECE_BYTES = 8 * 2 ** 20
+export const DISK_PIECE_BYTES = CHUNK_BYTES_DEFAULT
 const SMALL_FILE_BYTES = 2048
 const FILES_PER_PACK = DISK_PIECE_BYTES / SMALL_FILE_BYTES
 /** Writes at the same time. */
@@ -49,16 +51,7 @@ export async function benchDisk(init: BenchDiskInit): Promise<void> {
     throw diskError(`writing to ${directory}`, cause)
   }
   try {
-    for (const [writer, write] of [
-      ['swarm', largeAsAJoin],
-      ['node:fs', largeByNode],
-    ] as const)
-      await measure(init, folder, { files: 'large', writer, bytes, count: 1 }, write)
-    for (const [writer, write] of [
-      ['swarm', smallAsAJoin],
-      ['node:fs', smallByNode],
-    ] as const)
-      await measure(init, folder, { files: 'small', writer, bytes: count * SMALL_FILE_BYTES, count }, write)
+    for (const [files, writer, write] of WAYS) await measure(init, folder, files, writer, write)
   } catch (cause) {
     init.signal.throwIfAborted()
     throw diskError(`writing to ${folder}`, cause)
@@ -67,36 +60,33 @@ export async function benchDisk(init: BenchDiskInit): Promise<void> {
   }
 }
 
-interface Task {
-  readonly files: DiskRow['files']
-  readonly writer: DiskRow['writer']
-  readonly bytes: number
-  readonly count: number
-}
-
 type Write = (init: BenchDiskInit, folder: string, piece: Buffer) => Promise<void>
 
-async function measure(init: BenchDiskInit, parent: string, task: Task, write: Write): Promise<void> {
-  const { files, writer, bytes, count } = task
+const WAYS: readonly (readonly [files: DiskRow['files'], writer: DiskRow['writer'], write: Write])[] = [
+  ['large', 'swarm', largeAsAJoin],
+  ['large', 'node:fs', largeByNode],
+  ['small', 'swarm', smallAsAJoin],
+  ['small', 'node:fs', smallByNode],
+]
+
+async function measure(
+  init: BenchDiskInit,
+  parent: string,
+  files: DiskRow['files'],
+  writer: DiskRow['writer'],
+  write: Write,
+): Promise<void> {
   init.signal.throwIfAborted()
+  const [bytes, count] = files === 'large' ? [init.bytes, 1] : [init.count * SMALL_FILE_BYTES, init.count]
   const folder = join(parent, `${files}-${writer.replace(':', '-')}`)
   await mkdir(folder)
   // Nothing can be saved by looking at the bytes.
   const piece = randomBytes(DISK_PIECE_BYTES)
   const began = performance.now()
   await write(init, folder, piece)
-  await sync(init.calls, folder)
+  await syncFolder(init.calls, folder)
   const seconds = (performance.now() - began) / 1000
   init.found({ files, writer, MBps: bytes / 1e6 / seconds, filesPerSecond: count / seconds, seconds })
-}
-
-async function sync(calls: FileSystemCalls, folder: string): Promise<void> {
-  const handle = await open(folder)
-  try {
-    await calls.syncFileSystem(handle.fd)
-  } finally {
-    await handle.close()
-  }
 }
 
 async function largeAsAJoin({ calls, bytes, signal }: BenchDiskInit, folder: string, piece: Buffer): Promise<void> {

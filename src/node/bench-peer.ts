@@ -10,6 +10,8 @@ import { createExchange, type Exchange, type ExchangeHandlers } from '../exchang
 import { SWARM_KEY_BYTES } from '../snapshot/limits.ts'
 import { encodeTicket, parseTicket } from '../snapshot/ticket.ts'
 import { median } from './bench-scaling.ts'
+import { repeatFor } from './bench-window.ts'
+import { CHUNK_BYTES_DEFAULT } from './limits.ts'
 import { AGENT_VERSION } from './swarm-session.ts'
 
 export interface PeerRow {
@@ -43,7 +45,6 @@ export interface FetchBenchInit {
   readonly signal: AbortSignal
 }
 
-const CHUNK_BYTES = 8 * 2 ** 20
 /** As many as a node asks one fast peer for. */
 const REQUESTS = 16
 /** Requests of one piece on an otherwise idle connection. */
@@ -54,7 +55,7 @@ const NAME = 'bench-peer'
 /** Throws `usage` or `networkUnavailable` when it cannot listen. The caller closes it. */
 export async function serveBench(init: ServeBenchInit): Promise<BenchServer> {
   const swarmKey = randomBytes(SWARM_KEY_BYTES)
-  const chunk = randomBytes(CHUNK_BYTES)
+  const chunk = randomBytes(CHUNK_BYTES_DEFAULT)
   const exchange: Exchange = await open(swarmKey, init, {
     asked(_peer, { ask, target, offset, length }) {
       if ('chunk' in target) void exchange.serve(ask, chunk.subarray(offset, offset + length))
@@ -89,8 +90,8 @@ export async function fetchBench(init: FetchBenchInit): Promise<PeerRow> {
       throw new SwarmError('networkUnavailable', `cannot reach ${addresses.join(' or ')}: ${outcome.message}`, {
         cure: 'see that swarm bench peer is still running there and that a firewall lets its port through; --announce names another address',
       })
-    const ask = async (offset: number, into: Uint8Array, signal: AbortSignal, onBytes: (bytes: number) => void) => {
-      const { status } = await exchange.request(outcome.peer, { chunk: chunkIndex(0) }, offset, into, {
+    const ask = async (into: Uint8Array, signal: AbortSignal, onBytes: (bytes: number) => void) => {
+      const { status } = await exchange.request(outcome.peer, { chunk: chunkIndex(0) }, 0, into, {
         signal,
         onBytes,
       })
@@ -105,37 +106,26 @@ export async function fetchBench(init: FetchBenchInit): Promise<PeerRow> {
   }
 }
 
-type AskFor = (offset: number, into: Uint8Array, signal: AbortSignal, onBytes: (bytes: number) => void) => Promise<void>
+type AskFor = (into: Uint8Array, signal: AbortSignal, onBytes: (bytes: number) => void) => Promise<void>
 
 async function measure(ask: AskFor, { measureMs, signal }: FetchBenchInit): Promise<PeerRow> {
   const firstBytesMs: number[] = []
   for (let round = 0; round < FIRST_BYTES; round++) {
     const asked = performance.now()
-    await ask(0, new Uint8Array(FIRST_BYTES_LENGTH), signal, () => undefined)
+    await ask(new Uint8Array(FIRST_BYTES_LENGTH), signal, () => undefined)
     signal.throwIfAborted()
     firstBytesMs.push(performance.now() - asked)
   }
-  const over = new AbortController()
-  const both = AbortSignal.any([signal, over.signal])
+  const buffers = Array.from({ length: REQUESTS }, () => Buffer.allocUnsafeSlow(CHUNK_BYTES_DEFAULT))
   const cpu = process.cpuUsage()
-  const began = performance.now()
-  const timer = setTimeout(() => over.abort(), measureMs)
   let bytes = 0
-  const askInTurn = async (): Promise<void> => {
-    const into = Buffer.allocUnsafeSlow(CHUNK_BYTES)
-    while (!both.aborted)
-      await ask(0, into, both, (count) => {
-        bytes += count
-      })
-  }
-  try {
-    await Promise.all(Array.from({ length: REQUESTS }, askInTurn))
-  } finally {
-    clearTimeout(timer)
-    over.abort()
-  }
-  signal.throwIfAborted()
-  const seconds = (performance.now() - began) / 1000
+  const seconds = await repeatFor(measureMs, REQUESTS, signal, async (lane, until) => {
+    const into = buffers[lane]
+    if (into === undefined) return
+    await ask(into, until, (count) => {
+      bytes += count
+    })
+  })
   const { user, system } = process.cpuUsage(cpu)
   return {
     MBps: bytes / 1e6 / seconds,

@@ -4,7 +4,8 @@ import { SwarmError } from '../base/errors.ts'
 import { CONNECTIONS_MAX } from '../store/limits.ts'
 import type { ObjectEntry, ObjectStore } from '../store/object-store.ts'
 import { median } from './bench-scaling.ts'
-import { CHUNK_BYTES_MIN } from './limits.ts'
+import { repeatFor } from './bench-window.ts'
+import { CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MIN } from './limits.ts'
 
 export interface StoreRow {
   readonly connections: number
@@ -29,8 +30,6 @@ const STEPS = [1, 2, 4, 8, 16, 32, CONNECTIONS_MAX]
 const OBJECT_BYTES_MIN = CHUNK_BYTES_MIN
 const OBJECTS_WANTED = 256
 const PAGES_MAX = 8
-/** Of the largest object, so much is read at once: a chunk of the default size. */
-const READ_BYTES_MAX = 8 * 2 ** 20
 /** More connections are no longer worth it when they bring less than this in two steps. */
 const GAIN_MIN = 1.05
 
@@ -77,43 +76,24 @@ async function measure(
   stepMs: number,
   signal: AbortSignal,
 ): Promise<StoreRow> {
-  const over = new AbortController()
-  const both = AbortSignal.any([signal, over.signal])
+  const buffers = Array.from({ length: connections }, () => new Uint8Array(CHUNK_BYTES_DEFAULT))
   const firstBytesMs: number[] = []
   let bytes = 0
   let next = 0
-  const began = performance.now()
-  const timer = setTimeout(() => over.abort(), stepMs)
-  const readInTurn = async (): Promise<void> => {
-    const buffer = new Uint8Array(READ_BYTES_MAX)
-    while (!over.signal.aborted) {
-      const object = objects[next++ % objects.length]
-      if (object === undefined) return
-      const asked = performance.now()
-      let isFirst = true
-      await store.getInto(object.key, buffer.subarray(0, object.bytes), {
-        signal: both,
-        onBytes(count) {
-          if (isFirst) firstBytesMs.push(performance.now() - asked)
-          isFirst = false
-          bytes += count
-        },
-      })
-    }
-  }
-  try {
-    // What was under way when the time was over is cut; its bytes count.
-    const reads = Array.from({ length: connections }, async () =>
-      readInTurn().catch((error: unknown) => {
-        if (!over.signal.aborted || signal.aborted) throw error
-      }),
-    )
-    await Promise.all(reads)
-  } finally {
-    clearTimeout(timer)
-    over.abort()
-  }
-  const seconds = (performance.now() - began) / 1000
+  const seconds = await repeatFor(stepMs, connections, signal, async (lane, until) => {
+    const [object, buffer] = [objects[next++ % objects.length], buffers[lane]]
+    if (object === undefined || buffer === undefined) return
+    const asked = performance.now()
+    let isFirst = true
+    await store.getInto(object.key, buffer.subarray(0, object.bytes), {
+      signal: until,
+      onBytes(count) {
+        if (isFirst) firstBytesMs.push(performance.now() - asked)
+        isFirst = false
+        bytes += count
+      },
+    })
+  })
   const firstByteMs = firstBytesMs.length === 0 ? null : median(firstBytesMs)
   return { connections, MBps: bytes / 1e6 / seconds, firstByteMs, seconds }
 }

@@ -4,7 +4,6 @@
 // this for everything written since the last one, so many small files cost one sync. What the journal names is found
 // under either name.
 
-import { constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { open } from 'node:fs/promises'
 import { Bitfield } from '../base/bitfield.ts'
@@ -29,6 +28,7 @@ import {
   STORES_WAITING,
 } from './limits.ts'
 import { readPlaces, withDescriptors } from './read-places.ts'
+import { syncFolder } from './sync-folder.ts'
 import { Turns } from './turns.ts'
 
 export interface TreeWriterInit {
@@ -186,14 +186,10 @@ export class TreeWriter {
 
   /** One sync of the destination's file system. */
   async sync(): Promise<void> {
-    let state: FileHandle | undefined
     try {
-      state = await open(this.#init.destination.statePath, constants.O_RDONLY)
-      await this.#init.calls.syncFileSystem(state.fd)
+      await syncFolder(this.#init.calls, this.#init.destination.statePath)
     } catch (cause) {
       throw diskError(`syncing ${this.#init.destination.path}`, cause)
-    } finally {
-      await state?.close()
     }
   }
 

@@ -166,7 +166,8 @@ export class InjectionPolicy {
   #dropObtained(): void {
     const { peers } = this.#state
     for (const [id, shown] of this.#shown) {
-      const rest = shown.filter(({ chunk }) => peers.find(id)?.have.has(chunk) !== true)
+      const have = peers.find(id)?.have
+      const rest = shown.filter(({ chunk }) => have?.has(chunk) !== true)
       if (rest.length === shown.length) continue
       this.#shown.set(id, rest)
       this.#eager.add(id)

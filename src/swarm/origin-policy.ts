@@ -157,12 +157,11 @@ export class OriginPolicyDecider {
 
   /** What peers hold for us takes them long, and neither our memory nor our downlink seems to be the reason. */
   #isStarved(): boolean {
-    const { limits, peersRate, picker, leases, requests, chunkBytesMean, now } = this.#state
+    const { limits, originRate, peersRate, peakRate, picker, leases, requests, chunkBytesMean, now } = this.#state
     if (leases.freeCount > 0 || picker.pickable === 0 || !this.#mayReadCopy()) return false
     if (!requests.hasRoom(chunkBytesMean * limits.requestsTotalMin)) return false
     const fromPeers = peersRate.rate(now)
     if (picker.pickable * chunkBytesMean <= fromPeers * limits.starvedMs) return false
-    const { originRate, peakRate } = this.#state
     const fromOrigin = originRate.rate(now)
     const isFull = fromOrigin > 0 && fromPeers * 4 >= peakRate * DOWNLINK_QUARTERS
     if (!isFull && this.#wouldGain(fromOrigin === 0 ? RATE_GUESS : fromOrigin, fromPeers)) return true

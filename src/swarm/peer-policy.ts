@@ -36,14 +36,14 @@ export class PeerPolicy {
     if (requests.nearCount >= openMax && isFarFull) return
     this.#lacksRoom = false
     let askable = this.#askable()
-    while (askable.length > 0) {
-      const peer = this.#soonest(askable)
+    for (let peer = this.#soonest(askable); peer !== undefined; peer = this.#soonest(askable)) {
+      const asked = peer
       const isFull = peer.isFar ? requests.farCount >= farMax : requests.nearCount >= openMax
-      if (isFull) askable = askable.filter((other) => other.isFar !== peer.isFar)
+      if (isFull) askable = askable.filter((other) => other.isFar !== asked.isFar)
       else if (!this.#ask(peer)) {
         if (this.#lacksRoom) return
         touched.delete(peer)
-        askable = askable.filter((other) => other !== peer)
+        askable = askable.filter((other) => other !== asked)
       }
     }
     this.#double()
@@ -141,8 +141,16 @@ export class PeerPolicy {
   }
 
   /** The first of those that should answer one more request soonest. */
-  #soonest(askable: readonly Peer[]): Peer {
-    return askable.reduce((best, peer) => (this.#waitClass(peer) < this.#waitClass(best) ? peer : best))
+  #soonest(askable: readonly Peer[]): Peer | undefined {
+    let soonest: Peer | undefined
+    let least = Number.POSITIVE_INFINITY
+    for (const peer of askable) {
+      const wait = this.#waitClass(peer)
+      if (wait >= least) continue
+      soonest = peer
+      least = wait
+    }
+    return soonest
   }
 
   /**

@@ -86,16 +86,16 @@ export class UploadPolicy {
     const { uploads, actions, peers, chunkCount, lone, limits, now } = this.#state
     if (uploads.waiting === 0) return
     const meanHeld = peers.meanHeld()
-    const held = this.#heldUp()
-    const heldPeers = new Set(held)
+    const heldUp = this.#heldUp()
+    const slowPeers = new Set(heldUp)
     const lateness = (id: PeerId): number => {
       const missing = meanHeld - (peers.find(id)?.have.count ?? meanHeld)
       const parts = Math.floor(missing / Math.max(LATE_CHUNKS_MIN, chunkCount / LATE_PART))
       if (parts <= 0) return parts
       // Its own downlink is what is slow: it gets nothing sooner by going first.
-      return heldPeers.has(id) ? 0 : 32 - Math.clz32(parts)
+      return slowPeers.has(id) ? 0 : 32 - Math.clz32(parts)
     }
-    const slots = Math.min(Math.max(limits.uploadSlotsMax, limits.uploadSlots), this.#slots() + held.length)
+    const slots = Math.min(Math.max(limits.uploadSlotsMax, limits.uploadSlots), this.#slots() + heldUp.length)
     const isLone = (chunk: ChunkIndex): boolean => lone.has(chunk)
     for (;;) {
       const ask = uploads.startNext(slots, lateness, isLone)

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
@@ -9,6 +8,7 @@ import { createServer as createSecureServer } from 'node:tls'
 import { type BodySink, type HttpBody, UnframedError } from '../../src/store/http-connection.ts'
 import { formatGet } from '../../src/store/http-head.ts'
 import { HttpOrigin } from '../../src/store/http-origin.ts'
+import { makeCertificate } from '../support/certificate.ts'
 import { needPart } from '../support/prerequisites.ts'
 
 /** More than a read takes at once, and no round number. */
@@ -73,17 +73,12 @@ for (const kind of ['plain', 'TLS'] as const) {
     before(function () {
       if (kind === 'plain') return
       directory = mkdtempSync(join(tmpdir(), 'swarm-http-'))
-      const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')]
-      const subject = ['-subj', '/CN=localhost', '-days', '2']
-      const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
       try {
-        execFileSync('openssl', ['req', '-x509', ...curve, ...subject, '-keyout', key, '-out', cert], {
-          stdio: 'ignore',
-        })
+        const [key, cert] = makeCertificate(directory)
+        credentials = { key: readFileSync(key), cert: readFileSync(cert) }
       } catch {
         needPart(this, 'openssl', 'has no openssl that makes certificates')
       }
-      credentials = { key: readFileSync(key), cert: readFileSync(cert) }
       // Nobody vouches for the certificate.
       process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
     })

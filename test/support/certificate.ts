@@ -1,0 +1,12 @@
+// A key and a certificate that nobody vouches for.
+
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+
+/** Writes both to files in `directory`. Throws where there is no openssl that makes them. */
+export function makeCertificate(directory: string): readonly [key: string, cert: string] {
+  const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')]
+  const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
+  execFileSync('openssl', ['req', ...kind, '-subj', '/CN=localhost', '-keyout', key, '-out', cert], { stdio: 'ignore' })
+  return [key, cert]
+}
