@@ -1,17 +1,15 @@
 // How soon after its start does a join get the first byte of a chunk, in a swarm that is running? One source and seven
 // machines that have everything, all on this one; then joins one after the other. Usage: --help.
 
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { writeBfloat16Weights } from '../src/cli/demo-workspace.ts'
 import { countParser } from '../src/cli/values.ts'
 import { median } from '../src/node/bench-scaling.ts'
 import { commit, machine } from './provenance.ts'
-import { SWARM } from './tree/measure.ts'
+import { LISTEN, SwarmProcess } from './swarm-process.ts'
 
 const USAGE = `usage: npm run -s bench:first-byte -- [options]
   --rounds N     joins that are measured, one after the other (10)
@@ -20,49 +18,17 @@ const USAGE = `usage: npm run -s bench:first-byte -- [options]
 const ROUNDS_MAX = 1000
 const RUNNING_MAX = 32
 const SOURCE_BYTES = 64 * 2 ** 20
-const LISTEN = ['--listen', '/ip4/127.0.0.1/tcp/0']
 /** Has a process say when it began, by the clock of the wall; the times of a trace count from there. */
 const SAY_START = 'process.stderr.write("began " + performance.timeOrigin + "\\n")'
-
-class Node {
-  readonly child: ChildProcess
-  stderr = ''
-  readonly #lines: AsyncIterableIterator<string>
-
-  constructor(args: readonly string[], preload?: string) {
-    const env = { ...process.env, ...(preload === undefined ? {} : { NODE_OPTIONS: `--import ${preload}` }) }
-    this.child = spawn(SWARM, [...args, ...LISTEN, '--json'], { stdio: ['ignore', 'pipe', 'pipe'], env })
-    this.child.stderr?.on('data', (piece) => {
-      this.stderr += String(piece)
-    })
-    if (this.child.stdout === null) throw new Error('no output')
-    this.#lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]()
-  }
-
-  /** The first line of that type among those that come from now on. */
-  async line(type: string): Promise<Record<string, unknown>> {
-    for (;;) {
-      const { value, done } = await this.#lines.next()
-      if (done === true) throw new Error(`it ended before it said ${type}: ${this.stderr}`)
-      const line = JSON.parse(value) as Record<string, unknown>
-      if (line['type'] === type) return line
-    }
-  }
-
-  async end(): Promise<void> {
-    const ended = new Promise((done) => this.child.once('close', done))
-    if (this.child.exitCode === null) this.child.kill('SIGTERM')
-    await ended
-  }
-}
 
 /** Milliseconds from the start of the process to the first byte. */
 async function firstByte(ticket: string, folder: string): Promise<number> {
   const trace = `${folder}/trace.jsonl`
   const preload = `${folder}/began.mjs`
   await writeFile(preload, SAY_START)
+  const joining = ['join', ticket, `${folder}/copy`, ...LISTEN]
   const spawned = performance.timeOrigin + performance.now()
-  const node = new Node(['join', ticket, `${folder}/copy`, '--linger', '0s', '--trace', trace], preload)
+  const node = new SwarmProcess([...joining, '--linger', '0s', '--trace', trace], `--import ${preload}`)
   await node.line('summary')
   await node.end()
   const began = Number(/^began ([\d.]+)$/m.exec(node.stderr)?.[1])
@@ -86,15 +52,15 @@ else {
   const rounds = countParser(1, ROUNDS_MAX)(values.rounds)
   const running = countParser(1, RUNNING_MAX)(values.running)
   const folder = await mkdtemp(join(tmpdir(), 'swarm-first-byte-'))
-  const nodes: Node[] = []
+  const nodes: SwarmProcess[] = []
   try {
     await mkdir(`${folder}/source`)
     await writeBfloat16Weights(`${folder}/source/model.safetensors`, SOURCE_BYTES, 1)
-    const source = new Node(['seed', `${folder}/source`])
+    const source = new SwarmProcess(['seed', `${folder}/source`, ...LISTEN])
     nodes.push(source)
     const ticket = String((await source.line('listening'))['ticket'])
     while (nodes.length < running) {
-      const node = new Node(['join', ticket, `${folder}/${nodes.length}`, '--linger', 'forever'])
+      const node = new SwarmProcess(['join', ticket, `${folder}/${nodes.length}`, '--linger', 'forever', ...LISTEN])
       nodes.push(node)
       await node.line('ready')
     }

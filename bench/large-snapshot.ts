@@ -4,56 +4,33 @@
 // the tree. With more peers, others join at 2 MB/s each, ask both for chunks all the time, and are ended with the join.
 // Usage: node bench/large-snapshot.ts [--gib 20] [--peers 1] [--dir DIR]; needs 2.1 x the size on that disk, and 1 GB a peer.
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { writeBfloat16Weights } from '../src/cli/demo-workspace.ts'
 import { countParser } from '../src/cli/values.ts'
 import { median } from '../src/node/bench-scaling.ts'
 import { commit, machine } from './provenance.ts'
+import { LISTEN, SwarmProcess } from './swarm-process.ts'
 
-const SWARM = fileURLToPath(new URL('../dist/swarm', import.meta.url))
 const FILE_GIB = 4
 const SAMPLE_MS = 500
 const GIB_MAX = 1024
 const PEERS_MAX = 32
-const LISTEN = ['--listen', '/ip4/127.0.0.1/tcp/0']
 
-interface Line {
-  readonly type: string
-  readonly [field: string]: unknown
-}
-
-class Run {
+class Run extends SwarmProcess {
   readonly name: string
-  readonly child: ChildProcess
-  readonly lines: Line[] = []
-  readonly ended: Promise<number | null>
   peakRssMib = 0
   /** Resident size at each sample, MiB. */
   readonly #samples: number[] = []
-  readonly #waiting: { type: string; resolve: (line: Line) => void }[] = []
 
   constructor(name: string, args: readonly string[]) {
+    super(args)
     this.name = name
-    this.child = spawn(SWARM, [...args, '--json'], { stdio: ['ignore', 'pipe', 'inherit'] })
-    if (this.child.stdout !== null)
-      createInterface({ input: this.child.stdout }).on('line', (text) => this.#take(JSON.parse(text)))
-    this.ended = new Promise((resolve) => this.child.on('close', resolve))
     const sampling = setInterval(() => void this.#sample(), SAMPLE_MS)
     void this.ended.then(() => clearInterval(sampling))
-  }
-
-  next(type: string): Promise<Line> {
-    const seen = this.lines.find((line) => line.type === type)
-    if (seen !== undefined) return Promise.resolve(seen)
-    const found = new Promise<Line>((resolve) => this.#waiting.push({ type, resolve }))
-    const died = this.ended.then((code) => Promise.reject(new Error(`${this.name} ended with ${code} before ${type}`)))
-    return Promise.race([found, died])
   }
 
   /** The median of each quarter of the samples since the last call. */
@@ -61,11 +38,6 @@ class Run {
     const samples = this.#samples.splice(0)
     const length = Math.ceil(samples.length / 4)
     return [0, 1, 2, 3].map((quarter) => median(samples.slice(quarter * length, (quarter + 1) * length)))
-  }
-
-  #take(line: Line): void {
-    if (line.type !== 'progress') this.lines.push(line)
-    for (const { type, resolve } of this.#waiting) if (type === line.type) resolve(line)
   }
 
   async #sample(): Promise<void> {
@@ -107,13 +79,13 @@ try {
   }
   const seedStarted = performance.now()
   const seed = run('seed', ['seed', `${folder}/source`])
-  const ticket = String((await seed.next('listening'))['ticket'])
+  const ticket = String((await seed.line('listening'))['ticket'])
   const encodeSeconds = (performance.now() - seedStarted) / 1000
   for (let peer = 1; peer < peers; peer++)
-    await run(`peer ${peer}`, ['join', ticket, `${folder}/peer-${peer}`, '--limit-down', '2M']).next('listening')
+    await run(`peer ${peer}`, ['join', ticket, `${folder}/peer-${peer}`, '--limit-down', '2M']).line('listening')
   seed.quarters()
   const join = run('join', ['join', ticket, `${folder}/copy`])
-  const summary = await join.next('ready')
+  const summary = await join.line('ready')
   const joinQuartersMib = join.quarters()
   const seedQuartersMib = seed.quarters()
   const connected = summary['peers']
@@ -136,7 +108,6 @@ try {
     }),
   )
 } finally {
-  for (const { child } of runs) if (child.exitCode === null) child.kill('SIGTERM')
-  await Promise.all(runs.map(({ ended }) => ended))
+  await Promise.all(runs.map((each) => each.end()))
   await rm(folder, { recursive: true, force: true })
 }

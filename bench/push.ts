@@ -3,7 +3,8 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { commit, machine } from './provenance.ts'
-import { report, SWARM, type Taken, take } from './tree/measure.ts'
+import { SWARM } from './swarm-process.ts'
+import { report, type Taken, take } from './tree/measure.ts'
 import { parseTreeOptions } from './tree/options.ts'
 import { makeWorkspace } from './tree/workspaces.ts'
 

@@ -1,11 +1,8 @@
 // Runs commands one after the other and says what each took: wall clock, and processor time by the kernel's sum over wait4.
 
 import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { median } from '../../src/node/bench-scaling.ts'
 import { cpuSecondsOfChildren } from '../fanout/cpu-time.ts'
-
-export const SWARM = fileURLToPath(new URL('../../dist/swarm', import.meta.url))
 
 export interface Taken {
   readonly contender: string
