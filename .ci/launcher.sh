@@ -10,8 +10,22 @@ case $(uname -m) in x86_64) arch=x64 ;; aarch64 | arm64) arch=arm64 ;; *) arch=$
 # A small young generation, but not the smallest: frames of 64 KiB, where there is no data connection, die at once, and so does most of what starting makes.
 # A heap that may grow elevenfold: V8 counts those frames too, and else marked the whole heap again for every 9 MB of them.
 flags='--disable-warning=ExperimentalWarning --min-semi-space-size=4 --max-semi-space-size=4 --heap-growing-percent=1000'
-for node in "$here/node" "$here/../node_modules/node-linux-$arch/bin/node"; do
+has_library() {
+  for folder in /lib /lib64 /usr/lib /usr/lib64 "/lib/$(uname -m)-linux-gnu" "/usr/lib/$(uname -m)-linux-gnu"; do
+    [ -e "$folder/$1" ] && return 0
+  done
+  return 1
+}
+for node in "$here/node" "$here/../node_modules/node-linux-$arch/bin/node" "$here/../../node-linux-$arch/bin/node"; do
   if [ -x "$node" ]; then
+    if [ ! -e /lib64/ld-linux-x86-64.so.2 ] && [ ! -e /lib/ld-linux-aarch64.so.1 ]; then
+      echo 'swarm: needs the GNU C library, 2.28 or later, which this system does not have (Alpine has another one); take an image of Debian, Ubuntu, Red Hat or the like' >&2
+      exit 1
+    fi
+    # A system with nothing but the C library lacks what Node is linked to.
+    if [ -d "$here/runtime" ] && ! has_library libstdc++.so.6; then
+      export LD_LIBRARY_PATH="$here/runtime${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+    fi
     # shellcheck disable=SC2086
     exec "$node" $flags "$here/lib/cli/main.js" "$@"
   fi
