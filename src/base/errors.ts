@@ -19,6 +19,8 @@ export const EXIT_CODES = {
   gpuUnusable: 9,
   destinationLocked: 10,
   deadlineReached: 11,
+  someHostsFailed: 12,
+  allHostsFailed: 13,
   interrupted: 130,
   terminated: 143,
 } as const
@@ -64,6 +66,11 @@ export class SwarmError extends Error {
 
 export function isSwarmError(value: unknown): value is SwarmError {
   return value instanceof SwarmError
+}
+
+/** Whether a text is one of our codes. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(EXIT_CODES, text)
 }
 
 /** `code` of a Node system error such as ENOENT, or undefined for anything else. */

@@ -5,6 +5,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { SwarmError } from '../base/errors.ts'
 import { AGENT_VERSION } from '../node/swarm-session.ts'
 import { addBenchCommand } from './command-bench.ts'
+import { addBootstrapCommand } from './command-bootstrap.ts'
 import { addDemoCommand } from './command-demo.ts'
 import { addDoctorCommand } from './command-doctor.ts'
 import { addJoinCommand } from './command-join.ts'
@@ -39,6 +40,7 @@ function makeProgram(): Command {
   addDemoCommand(program)
   addBenchCommand(program)
   addReplayCommand(program)
+  addBootstrapCommand(program)
   for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => undefined })
   return program
 }

@@ -17,6 +17,7 @@ const FOLDERS = [
   'discovery',
   'restore',
   'telemetry',
+  'bootstrap',
 ]
 
 /** Folders, or single files, that each folder may import. `types:` allows only what is erased at run time. */
@@ -31,8 +32,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   discovery: ['base', 'generated'],
   restore: ['base', 'snapshot', 'codec/codec.ts'],
   telemetry: ['base', 'types:swarm/events.ts'],
+  bootstrap: ['base'],
   node: FOLDERS,
-  cli: ['node', 'telemetry', 'base'],
+  cli: ['node', 'telemetry', 'bootstrap', 'base'],
   '': [...FOLDERS, 'node'],
 }
 
