@@ -32,6 +32,8 @@ export class PackageSpread {
   #sent = 0
   /** Hosts that have the package and are about to offer it. */
   #offering = 0
+  /** Hosts that have it and could not offer it. */
+  #unable = 0
 
   /** How often this machine sent the whole package. */
   get sentFromHere(): number {
@@ -72,6 +74,7 @@ export class PackageSpread {
 
   offersNothing(): void {
     this.#offering--
+    this.#unable++
     this.#next()
   }
 
@@ -104,7 +107,8 @@ export class PackageSpread {
         free.busy++
         return { urls: free.urls, host: free.host }
       }
-      const canHope = this.#servers.length > 0 || this.#offering > 0 || this.#sending > 0
+      const canHope =
+        this.#servers.length > 0 || this.#offering > 0 || (this.#sending > 0 && this.#unable < FIRST_SENDS)
       if (canHope && this.#sending + this.#sent >= FIRST_SENDS) return undefined
     }
     if (this.#sending >= SENDS_AT_ONCE_MAX) return undefined
