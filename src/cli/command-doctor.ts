@@ -18,7 +18,7 @@ export function addDoctorCommand(program: Command): void {
   const command = program
     .command('doctor')
     .description(
-      'Checks this machine: processors, memory, disk, codec, port, and with --store its clock and permissions.',
+      'Checks this machine: processors, memory, disk, codec, place, port, and with --store its clock and permissions.',
     )
     .option('--listen <multiaddr>', 'where a join would listen (repeatable)', collect)
   command.action(async (flags: { listen?: string[] }) => {
@@ -29,6 +29,7 @@ export function addDoctorCommand(program: Command): void {
       storeUrl,
       listen: flags.listen ?? [LISTEN_DEFAULT],
       listenIsDefault: flags.listen === undefined,
+      environment: process.env,
       directory: process.cwd(),
       signal,
       found(finding) {

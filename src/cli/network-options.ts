@@ -24,6 +24,7 @@ export function peeringOptions(flags: NetworkFlags): PeeringOptions {
     listenIsDefault: flags.listen === undefined,
     announce: flags.announce ?? [],
     site: flags.site ?? '',
+    environment: process.env,
   }
 }
 
@@ -33,7 +34,7 @@ export function addNetworkOptions(command: Command): void {
     .addOption(
       option(
         '--listen <multiaddr>',
-        `where to listen (repeatable; default ${LISTEN_DEFAULT}, next free port if taken)`,
+        `where to listen (repeatable; default ${LISTEN_DEFAULT}, next free port if taken; where the place maps one, that one)`,
       ).argParser(collect),
     )
     .addOption(

@@ -100,16 +100,17 @@ export function worthTelling(addresses: readonly Multiaddr[]): Multiaddr[] {
 }
 
 /**
- * The order in which to try a peer's addresses: in our own subnets first, then public ones and names, then other private
+ * The order in which to try a peer's addresses: in our own subnets first, then public ones, then names, then other private
  * ones, loopback last. Keeps the order within each group.
  */
 export function sortForDial(addresses: readonly Multiaddr[], ownHosts: readonly string[]): Multiaddr[] {
   const rank = (address: Multiaddr): number => {
     const host = hostOf(address)
-    if (host === undefined) return 1
+    // A provider's internal names lead over slow links, and whoever has a name has an address more often than not.
+    if (host === undefined) return 2
     const scope = scopeOf(host)
     if (scope === 'private' && ownHosts.some((own) => inSameSubnet(own, host))) return 0
-    return { public: 1, private: 2, linkLocal: 3, loopback: 4 }[scope]
+    return { public: 1, private: 3, linkLocal: 4, loopback: 5 }[scope]
   }
   return [...addresses].sort((left, right) => rank(left) - rank(right))
 }

@@ -11,7 +11,7 @@ import { hostOf, parseAddress, peerOf, sortForDial } from './addresses.ts'
 import { type AdmissionOutcome, Admissions, type Admitted } from './admission.ts'
 import { DATA_CAPABILITY, DataConnector } from './data-connector.ts'
 import { Introductions } from './introductions.ts'
-import { startNode, type TransportCalls } from './libp2p-node.ts'
+import { type PlaceFacts, startNode, type TransportCalls } from './libp2p-node.ts'
 import { DIAL_TIMEOUT_MS, STRIKES_MAX } from './limits.ts'
 import { deriveSecrets } from './membership.ts'
 import { type PeerMessage, type RefuseReason, splitMessage, type Target } from './messages.ts'
@@ -69,6 +69,8 @@ export interface ExchangeInit {
   readonly listenIsDefault: boolean
   /** Multiaddrs at which a person says this node can be reached, besides those listened on. */
   readonly announce: readonly string[]
+  /** Default: nothing is known of where this machine is. */
+  readonly place?: PlaceFacts | undefined
   /** Default: none; frames then cost twice as much, and the system queues what it likes. */
   readonly transport?: TransportCalls | undefined
   readonly capabilities?: readonly string[]
@@ -95,10 +97,10 @@ export type DialOutcome =
  */
 export async function createExchange(init: ExchangeInit): Promise<Exchange> {
   const privateKey = init.privateKey === undefined ? await generateKeyPair('Ed25519') : parsePrivateKey(init.privateKey)
-  const { listen, listenIsDefault, announce, transport } = init
+  const { listen, listenIsDefault, announce, place, transport } = init
   const data = transport?.openDataPlane === undefined ? undefined : new DataConnector(transport.openDataPlane)
   try {
-    const node = await startNode({ privateKey, listen, listenIsDefault, announce, transport, data })
+    const node = await startNode({ privateKey, listen, listenIsDefault, announce, place, transport, data })
     const exchange = new Exchange(init, node, privateKey, data)
     await exchange.start()
     return exchange
@@ -168,6 +170,7 @@ export class Exchange {
       privateKey,
       ownAddresses: () => node.getMultiaddrs(),
       announce: init.announce,
+      mappedPort: init.place?.mappedPort,
       links: () => this.#table.links,
       peersHeard: (candidates) => init.handlers.peersHeard(candidates),
       reachabilityChanged: () => init.handlers.reachabilityChanged?.(),

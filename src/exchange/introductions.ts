@@ -11,6 +11,11 @@ import type { Reachability } from './messages.ts'
 import type { LinkMessage, PeerLink } from './peer-link.ts'
 import { type Candidate, openRecord, sealRecord } from './records.ts'
 
+/** What is needed of a link. */
+export interface IntroducedLink extends Pick<PeerLink, 'peer' | 'send'> {
+  readonly connection: { readonly remoteAddr: Multiaddr }
+}
+
 export interface IntroductionsInit {
   readonly self: PeerId
   readonly privateKey: PrivateKey
@@ -18,7 +23,9 @@ export interface IntroductionsInit {
   readonly ownAddresses: () => Multiaddr[]
   /** Addresses that a person vouched for; they are told without a check. */
   readonly announce: readonly string[]
-  readonly links: () => readonly PeerLink[]
+  /** The port under which the outside reaches this node, where it is another than the one listened on or certain. */
+  readonly mappedPort?: number | undefined
+  readonly links: () => readonly IntroducedLink[]
   /** Candidates that passed the filters and are not connected. */
   readonly peersHeard: (candidates: readonly Candidate[]) => void
   /** Addresses of this node were found to be reachable, or not. */
@@ -61,6 +68,12 @@ export class Introductions {
     return [...this.#verdicts.values()].includes('reachable')
   }
 
+  /** Whether no more need be asked: with a mapped port, that somebody on the same network gets through is not enough. */
+  get #isSettled(): boolean {
+    if (this.#init.mappedPort === undefined) return this.reachable
+    return [...this.#verdicts].some(([text, verdict]) => verdict === 'reachable' && isWide(text))
+  }
+
   /** The addresses to tell: those found reachable; before any check those that may be. */
   get addresses(): Multiaddr[] {
     const all = [...this.#candidates().values()]
@@ -80,7 +93,7 @@ export class Introductions {
   }
 
   /** A peer was admitted: tell it of others, and ask it what it can tell of us. */
-  peerUp(link: PeerLink): void {
+  peerUp(link: IntroducedLink): void {
     this.#known.set(link.peer, {
       record: undefined,
       recordsAllowed: limits.RECORDS_HEARD_PER_TICK_MAX,
@@ -94,7 +107,7 @@ export class Introductions {
     const records = others.flatMap(([, { record }]) => record ?? [])
     if (records.length > 0) link.send({ type: 'peers', records })
     if (this.reachable) void this.#tellRecord([link])
-    else this.#ask(link)
+    if (!this.#isSettled) this.#ask(link)
   }
 
   peerDown(peer: PeerId): void {
@@ -102,7 +115,7 @@ export class Introductions {
   }
 
   /** Handles the messages of this subject. */
-  heard(link: PeerLink, message: Extract<LinkMessage, { type: 'peers' | 'dialBack' | 'dialBackResult' }>): void {
+  heard(link: IntroducedLink, message: Extract<LinkMessage, { type: 'peers' | 'dialBack' | 'dialBackResult' }>): void {
     switch (message.type) {
       case 'peers':
         void this.#hearPeers(link, message.records)
@@ -115,7 +128,7 @@ export class Introductions {
     }
   }
 
-  async #hearPeers(link: PeerLink, records: readonly Uint8Array[]): Promise<void> {
+  async #hearPeers(link: IntroducedLink, records: readonly Uint8Array[]): Promise<void> {
     const known = this.#known.get(link.peer)
     const introducerHost = hostOf(link.connection.remoteAddr)
     if (known === undefined || introducerHost === undefined) return
@@ -139,7 +152,7 @@ export class Introductions {
   }
 
   /** A peer says that it can be dialled: others should know. */
-  #keepRecord(link: PeerLink, known: Acquaintance, bytes: Uint8Array): void {
+  #keepRecord(link: IntroducedLink, known: Acquaintance, bytes: Uint8Array): void {
     if (!this.#known.has(link.peer)) return
     const isNew = known.record === undefined
     known.record = bytes.slice()
@@ -161,7 +174,7 @@ export class Introductions {
     return allowed
   }
 
-  async #answer(link: PeerLink, addresses: readonly Uint8Array[]): Promise<void> {
+  async #answer(link: IntroducedLink, addresses: readonly Uint8Array[]): Promise<void> {
     const known = this.#known.get(link.peer)
     const askerHost = hostOf(link.connection.remoteAddr)
     if (known === undefined || known.answering || known.dialBacksAnswered >= limits.DIAL_BACKS_PER_LINK_MAX) return
@@ -175,7 +188,7 @@ export class Introductions {
   }
 
   /** Asks a peer about the addresses that nobody has reached yet. */
-  #ask(link: PeerLink): void {
+  #ask(link: IntroducedLink): void {
     const known = this.#known.get(link.peer)
     if (known === undefined || known.asked !== undefined) return
     if (known.dialBacksAsked >= limits.DIAL_BACKS_PER_LINK_MAX) return
@@ -187,28 +200,28 @@ export class Introductions {
     link.send({ type: 'dialBack', addresses: asked.map((address) => address.bytes) })
   }
 
-  #learn(link: PeerLink, results: readonly Reachability[], observed: Uint8Array): void {
+  #learn(link: IntroducedLink, results: readonly Reachability[], observed: Uint8Array): void {
     const known = this.#known.get(link.peer)
     if (known?.asked === undefined) return
-    const wasReachable = this.reachable
+    const before = { reachable: this.reachable, settled: this.#isSettled }
     known.asked.forEach((address, position) => {
       const verdict = results[position] ?? 'untried'
       const text = address.toString()
       if (verdict !== 'untried' && this.#verdicts.get(text) !== 'reachable') this.#verdicts.set(text, verdict)
     })
     known.asked = undefined
-    if (this.reachable) {
-      if (wasReachable) return
+    const isSettled = this.#isSettled
+    if (this.reachable && (!before.reachable || (isSettled && !before.settled))) {
       this.#init.reachabilityChanged()
       void this.#tellRecord(this.#init.links())
-    } else if (this.#observe(observed)) {
-      this.#ask(link)
     }
+    if (!isSettled && this.#observe(observed)) this.#ask(link)
   }
 
   /**
    * A machine behind a one-to-one translation listens on an address that it cannot see; the peer can. Keeps that address
-   * with our port; true when it is new.
+   * with our port, or with the one that leads to it; true when it is new. So an address that changed since the start of a
+   * container is found as well.
    */
   #observe(bytes: Uint8Array): boolean {
     const seen = parseAddress(bytes)
@@ -216,7 +229,8 @@ export class Introductions {
     if (host === undefined || scopeOf(host) !== 'public' || this.#observed.size >= limits.DIAL_BACK_ADDRESSES_MAX) {
       return false
     }
-    const port = this.#init.ownAddresses().flatMap((address) => tcpAddress(address)?.port ?? [])[0]
+    const port =
+      this.#init.mappedPort ?? this.#init.ownAddresses().flatMap((address) => tcpAddress(address)?.port ?? [])[0]
     if (port === undefined) return false
     const address = multiaddr(`/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/tcp/${port}`)
     if (this.#candidates().has(address.toString())) return false
@@ -224,7 +238,7 @@ export class Introductions {
     return true
   }
 
-  async #tellRecord(links: readonly PeerLink[]): Promise<void> {
+  async #tellRecord(links: readonly IntroducedLink[]): Promise<void> {
     const record = await this.record()
     for (const link of links) link.send({ type: 'peers', records: [record] })
   }
@@ -243,6 +257,12 @@ export class Introductions {
     }
     return picked
   }
+}
+
+/** Whether the address is not of a network that its machine is in itself, or was vouched for as a name. */
+function isWide(text: string): boolean {
+  const host = hostOf(multiaddr(text))
+  return host === undefined || scopeOf(host) === 'public'
 }
 
 function withoutPeer(address: Multiaddr): Multiaddr {

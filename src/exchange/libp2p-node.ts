@@ -6,9 +6,10 @@ import { noise } from '@chainsafe/libp2p-noise'
 import type { Libp2p, PrivateKey } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
+import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { describeError, SwarmError, systemErrorCode } from '../base/errors.ts'
-import { parseAddress, tcpAddress } from './addresses.ts'
+import { hostOf, parseAddress, tcpAddress } from './addresses.ts'
 import { corked } from './corked.ts'
 import type { DataConnector } from './data-connector.ts'
 import type { OpenPlane } from './data-plane.ts'
@@ -25,6 +26,16 @@ export interface TransportCalls {
   readonly openDataPlane?: OpenPlane | undefined
 }
 
+/** What the place of this machine says about its addresses. Nobody vouches for them. */
+export interface PlaceFacts {
+  /** Multiaddrs to tell in addition to those listened on, once somebody has reached them; before that as possible. */
+  readonly announce: readonly string[]
+  /** The port under which the outside reaches this node, where that is known. */
+  readonly mappedPort: number | undefined
+  /** Hosts of addresses that are listened on and not told. */
+  readonly untoldHosts: readonly string[]
+}
+
 export interface NodeInit {
   readonly privateKey: PrivateKey
   /** Multiaddrs to listen on; empty: this node only dials. */
@@ -33,6 +44,7 @@ export interface NodeInit {
   readonly listenIsDefault: boolean
   /** Multiaddrs to tell others in addition to those listened on. */
   readonly announce: readonly string[]
+  readonly place?: PlaceFacts | undefined
   readonly transport?: TransportCalls | undefined
   /** Default: all connections are libp2p's. */
   readonly data?: DataConnector | undefined
@@ -43,7 +55,8 @@ export interface NodeInit {
  * @throws SwarmError `usage` for an address that is none, `networkUnavailable` when it cannot listen.
  */
 export async function startNode(init: NodeInit): Promise<Libp2p> {
-  for (const address of [...init.listen, ...init.announce]) {
+  const announce = [...(init.place?.announce ?? []), ...init.announce]
+  for (const address of [...init.listen, ...announce]) {
     if (parseAddress(address) !== undefined) continue
     throw new SwarmError('usage', `not a multiaddr: ${address}`, {
       blame: 'caller',
@@ -53,17 +66,17 @@ export async function startNode(init: NodeInit): Promise<Libp2p> {
   const listen: string[] = []
   for (const address of init.listen) listen.push(await freeAddress(address, init.listenIsDefault))
   try {
-    return await createLibp2p(nodeOptions(init, listen))
+    return await createLibp2p(nodeOptions(init, listen, announce))
   } catch (cause) {
     throw cannotListen(listen.join(', '), describeError(cause), cause)
   }
 }
 
-function nodeOptions(init: NodeInit, listen: string[]): Parameters<typeof createLibp2p>[0] {
+function nodeOptions(init: NodeInit, listen: string[], announce: string[]): Parameters<typeof createLibp2p>[0] {
   return {
     privateKey: init.privateKey,
     // `announce` would replace what the node listens on.
-    addresses: { listen, appendAnnounce: [...init.announce] },
+    addresses: { listen, appendAnnounce: announce, announceFilter: (all) => toldFirst(all, announce, init.place) },
     transports: [init.data === undefined ? tcp() : init.data.listenOn(tcp())],
     connectionEncrypters: [
       corked(noise({ crypto: noiseCrypto(init.transport?.makeCipher) }), init.transport?.limitUnsent),
@@ -91,6 +104,14 @@ function nodeOptions(init: NodeInit, listen: string[]): Parameters<typeof create
     connectionMonitor: { enabled: false },
     connectionGater: { denyDialMultiaddr: () => false },
   }
+}
+
+/** Without hosts that are not told. Those that were announced come first: where there are too many, the last are cut. */
+function toldFirst(all: Multiaddr[], announce: readonly string[], place: PlaceFacts | undefined): Multiaddr[] {
+  const isAnnounced = (address: Multiaddr): boolean => announce.includes(address.decapsulateCode(CODE_P2P).toString())
+  const isTold = (address: Multiaddr): boolean => place?.untoldHosts.includes(hostOf(address) ?? '') !== true
+  const others = all.filter((address) => !isAnnounced(address))
+  return [...all.filter(isAnnounced), ...others.filter(isTold)]
 }
 
 /** The address itself, or with `mayMove` the first one of the ports after it that is free. */

@@ -91,5 +91,7 @@ export const DIAL_BACK_ADDRESSES_MAX = 8
 export const DIAL_BACK_TIMEOUT_MS = 4_000
 /** Dial-backs that one connection may ask for. */
 export const DIAL_BACKS_PER_LINK_MAX = 8
+/** Of each file that may hold the environment at launch; what follows is not looked at. */
+export const LAUNCH_ENVIRONMENT_BYTES_MAX = 256 * KIB
 /** Ports tried after the default one is found taken. */
 export const LISTEN_PORTS_TRIED_MAX = 20

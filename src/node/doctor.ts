@@ -8,8 +8,10 @@ import { promisify } from 'node:util'
 import { describeError, isSwarmError } from '../base/errors.ts'
 import { codecThreadCount } from '../codec/cpu-quota.ts'
 import { createExchange } from '../exchange/exchange.ts'
+import type { Environment, PlacedAddresses } from '../exchange/place-addresses.ts'
 import { SWARM_KEY_BYTES } from '../snapshot/limits.ts'
 import type { ObjectStore } from '../store/object-store.ts'
+import { describePlace, findPlace, outboundOnlyMessage } from './find-place.ts'
 import { MEMORY_BYTES_DEFAULT, RECORD_BYTES_MAX } from './limits.ts'
 import type { Machine } from './machine.ts'
 
@@ -26,6 +28,8 @@ export interface DoctorInit {
   readonly storeUrl: string | undefined
   readonly listen: readonly string[]
   readonly listenIsDefault: boolean
+  /** This process's, which tells the place of the machine. */
+  readonly environment: Environment
   readonly directory: string
   readonly signal: AbortSignal
   /** Called as each finding is made. */
@@ -45,7 +49,9 @@ export async function examine(init: DoctorInit): Promise<void> {
   found(await checkDisk(init.directory))
   found(await checkCodec(init.machine))
   found(await checkGpu(init.machine))
-  found(await checkPort(init))
+  const placed = await findPlace(init.environment, { ...init, announce: [], site: '' })
+  found(checkPlace(placed))
+  found(await checkPort(placed, init.signal))
   if (init.storeUrl === undefined) {
     found(skipped('store', 'no store is given', 'give --store URL to check clock and permissions'))
     return
@@ -124,8 +130,20 @@ async function checkCodec(machine: Machine): Promise<Finding> {
   }
 }
 
+function checkPlace(placed: PlacedAddresses): Finding {
+  const outboundOnly = outboundOnlyMessage(placed)
+  const problems = [...(outboundOnly === undefined ? [] : [outboundOnly]), ...placed.warnings]
+  const detail = [describePlace(placed), ...problems].join('; ')
+  if (problems.length === 0) return ok('place', detail)
+  return warning(
+    'place',
+    detail,
+    placed.cure === '' ? 'correct the variables, or give --listen and --announce' : placed.cure,
+  )
+}
+
 /** Listens as a join would and dials itself through every address that it would announce. */
-async function checkPort(init: DoctorInit): Promise<Finding> {
+async function checkPort(placed: PlacedAddresses, signal: AbortSignal): Promise<Finding> {
   const swarmKey = randomBytes(SWARM_KEY_BYTES)
   const silent = {
     peerUp: () => undefined,
@@ -136,15 +154,15 @@ async function checkPort(init: DoctorInit): Promise<Finding> {
     peersHeard: () => undefined,
   }
   const common = { swarmKey, announce: [], handlers: silent, log: () => undefined }
-  const { listen, listenIsDefault } = init
+  const { listen, mayMovePort } = placed
   try {
-    const server = await createExchange({ ...common, listen, listenIsDefault })
+    const server = await createExchange({ ...common, listen, listenIsDefault: mayMovePort, place: placed })
     const client = await createExchange({ ...common, listen: [], listenIsDefault: false })
     try {
       const reached: string[] = []
       const addresses = server.addresses()
       for (const address of addresses) {
-        const outcome = await client.dial(address, init.signal)
+        const outcome = await client.dial(address, signal)
         if (outcome.status !== 'connected') continue
         reached.push(address.replace(/\/p2p\/.*/, ''))
         client.disconnect(server.peerId)

@@ -199,7 +199,7 @@ class Join {
       chunkBytes,
       held: writer.stored,
       ...(first.chunks.count === 0 ? {} : { first: first.chunks }),
-      site: this.#init.peering.site,
+      site: this.#session.site,
       limits: { ...DEFAULT_LIMITS, memoryBytesMax: Math.floor(memoryBytes / 2) },
       // Different in every process, the same in a replay of its trace.
       seed: hashText(this.#session.exchange.peerId),

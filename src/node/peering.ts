@@ -5,8 +5,10 @@ import { BucketPresence } from '../discovery/bucket-presence.ts'
 import type { Discovery } from '../discovery/discovery.ts'
 import { FixedPeers } from '../discovery/fixed-peers.ts'
 import { parseAddress } from '../exchange/addresses.ts'
+import { type Environment, type PlacedAddresses, placeAddresses } from '../exchange/place-addresses.ts'
 import { openRecord } from '../exchange/records.ts'
 import type { OpenedStore } from '../store/open-store.ts'
+import { describePlace, findPlace, outboundOnlyMessage } from './find-place.ts'
 import type { NodeEvent } from './join-events.ts'
 import type { JoinTarget } from './join-target.ts'
 import { SwarmSession } from './swarm-session.ts'
@@ -21,8 +23,10 @@ export interface PeeringOptions {
   readonly announce: readonly string[]
   /** libp2p private key; undefined: a new identity. */
   readonly privateKey?: Uint8Array
-  /** The group of nodes that reach each other cheaply; empty: none. */
+  /** The group of nodes that reach each other cheaply; empty: what the place of this machine says. */
   readonly site: string
+  /** Tells the place of this machine; default: none is looked for. */
+  readonly environment?: Environment
 }
 
 /**
@@ -38,16 +42,18 @@ export async function openPeering(
   log: (text: string) => void,
   prepare?: (session: SwarmSession) => void,
 ): Promise<SwarmSession> {
-  const { peers, listen, listenIsDefault, announce, privateKey } = options
+  const { peers, announce, privateKey } = options
   for (const address of peers) checkAddress(address)
+  const placed = await place(options, emit, log)
   const session = await SwarmSession.open({
     swarmKey: target.swarmKey,
     root: target.root,
-    listen,
-    listenIsDefault,
+    listen: placed.listen,
+    listenIsDefault: placed.mayMovePort,
     announce,
+    place: placed,
     readsOrigin,
-    site: options.site,
+    site: placed.site,
     log,
     ...(privateKey === undefined ? {} : { privateKey }),
   })
@@ -73,6 +79,20 @@ export async function openPeering(
     ticket: ticketFor(target, session, store?.description),
   })
   return session
+}
+
+async function place(
+  options: PeeringOptions,
+  emit: (event: NodeEvent) => void,
+  log: (text: string) => void,
+): Promise<PlacedAddresses> {
+  if (options.environment === undefined || options.listen.length === 0) return placeAddresses({}, {}, options)
+  const placed = await findPlace(options.environment, options)
+  log(describePlace(placed))
+  for (const message of placed.warnings) emit({ type: 'warning', message })
+  const outboundOnly = outboundOnlyMessage(placed)
+  if (outboundOnly !== undefined) emit({ type: 'warning', message: `${outboundOnly}; to change that, ${placed.cure}` })
+  return placed
 }
 
 function checkAddress(address: string): void {

@@ -121,7 +121,7 @@ export async function seed(init: SeedInit): Promise<Seeding> {
       limits: DEFAULT_LIMITS,
       seed: randomBytes(4).readUInt32LE(),
       origin: { readable: false, mode: 'never', copiesMax: 0 },
-      site: init.peering.site,
+      site: session.site,
     },
     exchange: session.exchange,
     serving: session.serving,

@@ -8,6 +8,7 @@ import type { ObjectId, PeerId, Root } from '../base/ids.ts'
 import { openTransportCalls } from '../codec/transport-calls.ts'
 import type { DiscoveredPeer, Discovery } from '../discovery/discovery.ts'
 import { createExchange, type Exchange, type PeerInfo } from '../exchange/exchange.ts'
+import type { PlaceFacts } from '../exchange/libp2p-node.ts'
 import type { PeerMessage } from '../exchange/messages.ts'
 import { ChunkServing } from './chunk-serving.ts'
 import { Dialer } from './dialer.ts'
@@ -29,6 +30,7 @@ export interface SessionInit {
   readonly listen: readonly string[]
   readonly listenIsDefault: boolean
   readonly announce: readonly string[]
+  readonly place?: PlaceFacts
   /** Whether this node reads chunks from a store. */
   readonly readsOrigin: boolean
   /** Empty: none. */
@@ -75,6 +77,7 @@ export class SwarmSession {
       listen,
       listenIsDefault,
       announce,
+      place: init.place,
       transport: openTransportCalls(),
       log,
       agentVersion: AGENT_VERSION,
@@ -106,6 +109,11 @@ export class SwarmSession {
 
   get dialer(): Dialer {
     return present(this.#dialer)
+  }
+
+  /** Empty: none. */
+  get site(): string {
+    return this.#init.site
   }
 
   /** Peers connected now. */

@@ -1,0 +1,95 @@
+// What a node asks and tells about its own addresses, without a network.
+
+import assert from 'node:assert/strict'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { peerId } from '../../src/base/ids.ts'
+import { type IntroducedLink, Introductions } from '../../src/exchange/introductions.ts'
+import { openRecord } from '../../src/exchange/records.ts'
+
+type Message = Parameters<IntroducedLink['send']>[0]
+
+const LAN = multiaddr('/ip4/10.0.0.7/tcp/4001')
+const STALE = multiaddr('/ip4/203.0.113.9/tcp/41234')
+const NOW = multiaddr('/ip4/198.51.100.4/tcp/41234')
+
+async function introduce(own: Multiaddr[], mappedPort: number | undefined) {
+  const privateKey = await generateKeyPair('Ed25519')
+  const links: IntroducedLink[] = []
+  const state = { changes: 0 }
+  const introductions = new Introductions({
+    self: peerId(peerIdFromPrivateKey(privateKey).toString()),
+    privateKey,
+    ownAddresses: () => own,
+    announce: [],
+    mappedPort,
+    links: () => links,
+    peersHeard: () => undefined,
+    reachabilityChanged: () => {
+      state.changes++
+    },
+    nowMs: () => 0,
+    random: () => 0,
+  })
+  const meet = async (): Promise<{ link: IntroducedLink; asked: () => string[][] }> => {
+    const peer = peerId(peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString())
+    const sent: Message[] = []
+    const link = {
+      peer,
+      connection: { remoteAddr: multiaddr('/ip4/192.0.2.1/tcp/9') },
+      send: (m: Message) => sent.push(m),
+    }
+    links.push(link)
+    introductions.peerUp(link)
+    const asked = (): string[][] =>
+      sent.flatMap((m) => (m.type === 'dialBack' ? [m.addresses.map((each) => multiaddr(each).toString())] : []))
+    return { link, asked }
+  }
+  const told = async (): Promise<string[]> =>
+    ((await openRecord(await introductions.record()))?.addresses ?? []).map((each) => each.replace(/\/p2p\/.*/, ''))
+  return { introductions, meet, told, state }
+}
+
+describe('introductions behind a mapped port', () => {
+  it('go on asking after a neighbour got through, and tell the mapped address when somebody outside did (P17)', async () => {
+    const { introductions, meet, told, state } = await introduce([STALE, LAN], 41_234)
+    const near = await meet()
+    assert.deepEqual(near.asked(), [[String(STALE), String(LAN)]])
+    const results = ['untried', 'reachable'] as const
+    introductions.heard(near.link, { type: 'dialBackResult', results: [...results], observed: LAN.bytes })
+    assert.equal(introductions.reachable, true)
+    assert.deepEqual(await told(), [String(LAN)])
+    const far = await meet()
+    assert.deepEqual(far.asked(), [[String(STALE)]])
+    introductions.heard(far.link, { type: 'dialBackResult', results: ['reachable'], observed: STALE.bytes })
+    assert.deepEqual(await told(), [String(STALE), String(LAN)])
+    assert.equal(state.changes, 2)
+    assert.deepEqual((await meet()).asked(), [])
+  })
+
+  it('find a public address that changed since the start, with the mapped port (B4)', async () => {
+    const { introductions, meet, told } = await introduce([STALE, LAN], 41_234)
+    const { link, asked } = await meet()
+    const observed = multiaddr('/ip4/198.51.100.4/tcp/55555').bytes
+    introductions.heard(link, { type: 'dialBackResult', results: ['untried', 'untried'], observed })
+    assert.deepEqual(asked()[1], [String(STALE), String(LAN), String(NOW)])
+    introductions.heard(link, { type: 'dialBackResult', results: ['untried', 'untried', 'reachable'], observed })
+    assert.deepEqual(await told(), [String(NOW)])
+  })
+
+  it('find a public address that nobody named, with the mapped port', async () => {
+    const { introductions, meet } = await introduce([LAN], 41_234)
+    const { link, asked } = await meet()
+    const observed = multiaddr('/ip4/198.51.100.4/tcp/55555').bytes
+    introductions.heard(link, { type: 'dialBackResult', results: ['reachable'], observed })
+    assert.deepEqual(asked()[1], [String(NOW)])
+  })
+
+  it('without a mapped port one neighbour is enough', async () => {
+    const { introductions, meet } = await introduce([LAN], undefined)
+    const { link } = await meet()
+    introductions.heard(link, { type: 'dialBackResult', results: ['reachable'], observed: LAN.bytes })
+    assert.deepEqual((await meet()).asked(), [])
+  })
+})
