@@ -1,19 +1,28 @@
 // join: the command that restores a snapshot, and what it shares with verify --repair.
 
 import { resolve } from 'node:path'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { joinDirectory } from '../node/join-directory.ts'
 import { resolveTarget } from '../node/join-target.ts'
 import { MEMORY_BYTES_DEFAULT } from '../node/limits.ts'
 import type { LingerPolicy } from '../node/linger.ts'
 import { openTrace } from '../node/machine.ts'
+import { patienceFor } from '../node/patience.ts'
 import { type Context, makeContext } from './context.ts'
 import { showPlan } from './dry-run.ts'
 import { addNetworkOptions, examples, type NetworkFlags, option, peeringOptions } from './network-options.ts'
 import { makeEmit } from './node-events.ts'
 import { showResult } from './results.ts'
 import { readTicketArgument } from './ticket-argument.ts'
-import { collect, defaultDirectory, parseBytes, parseCopies, parseDurationMs, parseLinger } from './values.ts'
+import {
+  collect,
+  defaultDirectory,
+  parseBytes,
+  parseCopies,
+  parseDurationMs,
+  parseLinger,
+  parseWaitMs,
+} from './values.ts'
 
 interface JoinFlags extends NetworkFlags {
   readonly origin: 'auto' | 'once' | 'never'
@@ -26,11 +35,19 @@ interface JoinFlags extends NetworkFlags {
   readonly delete?: boolean
   readonly dryRun?: boolean
   readonly deadline?: number
-  readonly wait: boolean
+  readonly wait?: number
+  readonly lockWait: boolean
   readonly verify?: boolean
   readonly force?: boolean
   readonly trace?: string
   readonly first?: string[]
+}
+
+/** `--no-wait` is about the lock of the directory: it does not undo `--wait`, whose attribute it would have. */
+class LockOption extends Option {
+  override attributeName(): string {
+    return 'lockWait'
+  }
 }
 
 export function addJoinCommand(program: Command): void {
@@ -67,7 +84,12 @@ export function addJoinCommand(program: Command): void {
     .option('--dry-run', 'say what would be done and change nothing')
     .option('--verify', 'read and hash everything that is already here')
     .option('--force', 'start even when the free space looks too small')
-    .option('--no-wait', 'fail at once when another process works on the directory')
+    .addOption(
+      option('--wait <duration>', 'how long to wait for a snapshot or a source that is not there yet').argParser(
+        parseWaitMs,
+      ),
+    )
+    .addOption(new LockOption('--no-wait', 'fail at once when another process works on the directory').default(true))
     .addOption(option('--trace <file>', 'record every decision, for a bug report: swarm replay <file> reads it'))
     .addHelpText(
       'after',
@@ -90,7 +112,15 @@ export function addJoinCommand(program: Command): void {
 /** Puts right what differs: a join that distrusts everything that is already there and does not serve afterwards. */
 export async function repair(context: Context, snapshot: string, directory: string, peers: string[]): Promise<void> {
   const memory = MEMORY_BYTES_DEFAULT
-  const flags: JoinFlags = { origin: 'auto', linger: 0, memory, device: 'auto', wait: true, verify: true, peer: peers }
+  const flags: JoinFlags = {
+    origin: 'auto',
+    linger: 0,
+    memory,
+    device: 'auto',
+    lockWait: true,
+    verify: true,
+    peer: peers,
+  }
   await runJoin(context, snapshot, directory, flags)
 }
 
@@ -104,7 +134,9 @@ async function runJoin(
   const openStore = (location: Parameters<typeof machine.openStore>[0]) => machine.openStore(location, flags.limitStore)
   const warn = (text: string): void => output.warn(text)
   const codec = machine.openCodec(flags.device, warn)
-  const { target, store } = await resolveTarget(snapshot, context.storeUrl, openStore, warn, signal)
+  const emit = makeEmit(context)
+  const patience = patienceFor(flags.wait ?? 0, context.startedAtMs, emit)
+  const { target, store } = await resolveTarget(snapshot, context.storeUrl, openStore, warn, signal, patience)
   const trace = flags.trace === undefined ? undefined : openTrace(flags.trace, warn)
   try {
     const outcome = await joinDirectory({
@@ -129,10 +161,11 @@ async function runJoin(
       force: flags.force ?? false,
       startedAtMs: context.startedAtMs,
       trace,
-      emit: makeEmit(context),
+      patience,
+      emit,
       log: (text) => output.log(text),
       signal,
-      noWait: !flags.wait,
+      noWait: !flags.lockWait,
       linger: flags.linger,
       onReady: flags.onReady,
       interruptsEndWell: () => context.interruptsEndWell(),

@@ -5,6 +5,11 @@ import type { Context } from './context.ts'
 import { ProgressView } from './progress.ts'
 import { formatSeconds } from './values.ts'
 
+const NOT_THERE = {
+  snapshot: 'the snapshot is not in the store yet',
+  source: 'nobody has the snapshot yet, or can be reached',
+}
+
 /** One view of a node's events, for whoever reads this command's output. */
 export function makeEmit(context: Context): (event: NodeEvent) => void {
   const { output } = context
@@ -16,6 +21,10 @@ export function makeEmit(context: Context): (event: NodeEvent) => void {
         return
       case 'warning':
         output.warn(event.message)
+        return
+      case 'waiting':
+        output.line({ ...event })
+        output.note(`${NOT_THERE[event.for]}: waiting for up to ${formatSeconds(event.seconds)}`)
         return
       case 'listening':
         output.line({ ...event })

@@ -30,10 +30,15 @@ export function parseDurationMs(text: string): number {
   return value
 }
 
+/** A duration in ms; `0` is none. */
+export function parseWaitMs(text: string): number {
+  return /^0(ms|s|m|h|d)?$/.test(text) ? 0 : parseDurationMs(text)
+}
+
 /** `auto`, `forever`, or a duration in ms; `0` is none. */
 export function parseLinger(text: string): 'auto' | 'forever' | number {
   if (text === 'auto' || text === 'forever') return text
-  return /^0(ms|s|m|h|d)?$/.test(text) ? 0 : parseDurationMs(text)
+  return parseWaitMs(text)
 }
 
 export function parseCopies(text: string): number | 'unlimited' {

@@ -41,6 +41,9 @@ export interface TransferReport {
   readonly store: MeterReading | null
 }
 
+/** A snapshot that somebody is to push, or a node that is to seed. */
+export type Awaited = 'snapshot' | 'source'
+
 export type NodeEvent =
   | { readonly type: 'listening'; readonly peerId: string; readonly addrs: readonly string[]; readonly ticket: string }
   | {
@@ -55,6 +58,8 @@ export type NodeEvent =
       readonly toStore: number
       readonly peers: number
     }
+  /** What is not there yet, and how long the whole wait lasts at most, since the command's start. */
+  | { readonly type: 'waiting'; readonly for: Awaited; readonly seconds: number }
   | { readonly type: 'warning'; readonly message: string }
   /** All files that were wanted first are whole, verified and under their final names; `seconds` since the command's start. */
   | { readonly type: 'first'; readonly files: number; readonly seconds: number }

@@ -5,7 +5,8 @@ import type { Root } from '../base/ids.ts'
 import { parseSnapshotName } from '../snapshot/object-keys.ts'
 import { looksLikeTicket, parseTicket, type Ticket } from '../snapshot/ticket.ts'
 import type { OpenedStore } from '../store/open-store.ts'
-import { findSnapshot, readSwarmKey } from './snapshot-records.ts'
+import type { Patience } from './patience.ts'
+import { readSwarmKey, SnapshotSearch } from './snapshot-records.ts'
 
 export interface JoinTarget {
   readonly root: Root
@@ -14,6 +15,8 @@ export interface JoinTarget {
   readonly name: string
   /** Of nodes that had the snapshot when the ticket was written. */
   readonly addresses: readonly string[]
+  /** Found by its name in a store, which therefore holds its manifest. Default false. */
+  readonly isPublished?: boolean
 }
 
 /** Opens the store at a place, as the command line or a ticket names it. */
@@ -27,7 +30,8 @@ export interface ResolvedTarget {
 
 /**
  * `storeUrl` is what the person gave, if anything; it wins over a ticket's hint. A ticket whose store cannot be opened
- * (no credentials here) still works with peers alone, and `warn` is told.
+ * (no credentials here) still works with peers alone, and `warn` is told. A name that is not there is waited for as long
+ * as `patience` lasts, and then `snapshotNotFound`.
  */
 export async function resolveTarget(
   snapshot: string,
@@ -35,6 +39,7 @@ export async function resolveTarget(
   openStore: StoreOpener,
   warn: (text: string) => void,
   signal: AbortSignal,
+  patience?: Patience,
 ): Promise<ResolvedTarget> {
   if (looksLikeTicket(snapshot)) {
     const ticket = parseTicket(snapshot)
@@ -49,9 +54,12 @@ export async function resolveTarget(
   }
   const opened = await openStore({ url: storeUrl })
   try {
-    const found = await findSnapshot(opened.store, name, root, { signal })
+    const search = new SnapshotSearch(opened.store, name, root)
+    const look = () => search.look({ signal })
+    const found = await (patience === undefined ? look() : patience.find('snapshot', look, signal))
+    if (found === undefined) throw await search.notFound({ signal })
     const swarmKey = await readSwarmKey(opened.store, found.record.root, { signal })
-    return { target: { root: found.record.root, swarmKey, name, addresses: [] }, store: opened }
+    return { target: { root: found.record.root, swarmKey, name, addresses: [], isPublished: true }, store: opened }
   } catch (error) {
     await opened.store.close()
     throw error

@@ -25,6 +25,7 @@ import type { NodeEvent, TransferReport } from './join-events.ts'
 import type { JoinTarget } from './join-target.ts'
 import type { DeclaredRate } from './link-rate.ts'
 import type { LoadedManifest } from './manifest-objects.ts'
+import type { Patience } from './patience.ts'
 import { openPeering, type PeeringOptions } from './peering.ts'
 import { traceHeader } from './replay.ts'
 import { type Judgement, judgeRun } from './run-bound.ts'
@@ -55,6 +56,8 @@ export interface JoinInit {
   /** Monotonic ms when the command started. */
   readonly startedAtMs: number
   readonly trace: Trace | undefined
+  /** For a source or an object that is not there yet; undefined: as long as a dial may take. */
+  readonly patience?: Patience | undefined
   readonly emit: (event: NodeEvent) => void
   readonly log: (text: string) => void
   /** Aborting stops cleanly: what was stored is committed, and the abort's reason is thrown. */
@@ -112,7 +115,7 @@ class Join {
     const { target, signal } = this.#init
     this.#progress()
     const store = this.#init.store?.store
-    const manifest = await findManifest(target.root, this.#session, store, signal)
+    const manifest = await findManifest(target, this.#session, store, signal, this.#init.patience)
     this.#manifest = manifest
     const statePath = this.#destination.statePath
     const journal = await Journal.open(`${statePath}/journal`, target.root, manifest.chunks.count)

@@ -37,8 +37,13 @@ export const STUCK_ALONE_MS = 3_000
 export const STUCK_AMONG_PEERS_MS = 180_000
 /** Before its first read from the store a node lets connections to peers that it has just found come up for so long. */
 export const MEET_PEERS_MS = 1_500
-/** How long a join without a store waits for its first peer unless `--deadline` says otherwise. */
+/** How long a join without a store waits for its first peer unless `--wait` or `--deadline` say otherwise. */
 export const FIRST_PEER_MS = 60_000
+/** Between two looks at the store for what a join waits for. */
+export const WAIT_POLL_MS_MIN = 2_000
+export const WAIT_POLL_MS_MAX = 5_000
+/** A join that waits for a source says so after this long: a dial that succeeds takes less. */
+export const WAIT_TELL_MS = 1_000
 /** One object of a manifest from one peer. */
 export const OBJECT_REQUEST_MS = 20_000
 export const OBJECT_RETRY_MS = 300

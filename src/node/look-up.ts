@@ -75,7 +75,7 @@ async function manifestOf(
   const peering = { peers: init.peers, listen: [], listenIsDefault: false, announce: [], site: '' }
   const session = await openPeering(target, undefined, false, peering, () => undefined, init.log)
   try {
-    return await findManifest(target.root, session, undefined, signal)
+    return await findManifest(target, session, undefined, signal)
   } finally {
     await session.close()
   }

@@ -51,23 +51,52 @@ export async function findSnapshot(
   root: Root | undefined,
   options: CallOptions,
 ): Promise<NamedSnapshot> {
-  const sequences = await sequencesOf(store, name, options)
-  for (const sequence of sequences.reverse()) {
-    const record = await readRecord(store, name, sequence, options)
-    if (root === undefined || record.root === root) return { name, sequence, record }
+  const search = new SnapshotSearch(store, name, root)
+  const found = await search.look(options)
+  if (found !== undefined) return found
+  throw await search.notFound(options)
+}
+
+/** Looks for what `name` means, or for the given root under it, as often as wanted. */
+export class SnapshotSearch {
+  readonly #store: ObjectStore
+  readonly #name: string
+  readonly #root: Root | undefined
+  /** Sequences that hold other roots. */
+  readonly #others = new Set<number>()
+
+  constructor(store: ObjectStore, name: string, root: Root | undefined) {
+    this.#store = store
+    this.#name = name
+    this.#root = root
   }
-  if (sequences.length > 0) {
-    throw new SwarmError('snapshotNotFound', `snapshot ${name} in ${store.url} has no version with root ${root}`, {
+
+  /** One LIST, and a GET for each version that is new since the last look. */
+  async look(options: CallOptions): Promise<NamedSnapshot | undefined> {
+    const sequences = await sequencesOf(this.#store, this.#name, options)
+    for (const sequence of sequences.reverse()) {
+      if (this.#others.has(sequence)) continue
+      const record = await readRecord(this.#store, this.#name, sequence, options)
+      if (this.#root === undefined || record.root === this.#root) return { name: this.#name, sequence, record }
+      this.#others.add(sequence)
+    }
+    return undefined
+  }
+
+  /** `snapshotNotFound` after the last look, with near names, for which the whole store is listed. */
+  async notFound(options: CallOptions): Promise<SwarmError> {
+    const { url } = this.#store
+    if (this.#others.size > 0) {
+      const message = `snapshot ${this.#name} in ${url} has no version with root ${this.#root}`
+      return new SwarmError('snapshotNotFound', message, { blame: 'caller', cure: `run: swarm list --store ${url}` })
+    }
+    const near = similarNames(this.#name, [...(await listNames(this.#store, options)).keys()])
+    return new SwarmError('snapshotNotFound', `there is no snapshot ${this.#name} in ${url}`, {
       blame: 'caller',
-      cure: `run: swarm list --store ${store.url}`,
+      cure: near.length > 0 ? `did you mean ${near.join(' or ')}?` : `run: swarm list --store ${url}`,
+      details: { near },
     })
   }
-  const near = similarNames(name, [...(await listNames(store, options)).keys()])
-  throw new SwarmError('snapshotNotFound', `there is no snapshot ${name} in ${store.url}`, {
-    blame: 'caller',
-    cure: near.length > 0 ? `did you mean ${near.join(' or ')}?` : `run: swarm list --store ${store.url}`,
-    details: { near },
-  })
 }
 
 export async function findCurrent(
