@@ -87,13 +87,17 @@ describe('exchange addresses', () => {
     assert.deepEqual(texts(worthTelling([loopback])), texts([loopback]))
   })
 
-  it('dials own subnets first, then public addresses, then other private ones, loopback last (P17, P18)', () => {
-    const addresses = ['127.0.0.1', '192.168.7.7', '203.0.113.1', '10.0.0.9'].map((host) =>
-      multiaddr(`/ip4/${host}/tcp/1`),
-    )
+  it('dials own subnets first, then public addresses, names, other private ones, loopback last (P17, P18)', () => {
+    const addresses = [
+      '/ip4/127.0.0.1/tcp/1',
+      '/ip4/192.168.7.7/tcp/1',
+      '/dns4/pod.runpod.internal/tcp/1',
+      '/ip4/203.0.113.1/tcp/1',
+      '/ip4/10.0.0.9/tcp/1',
+    ].map((text) => multiaddr(text))
     assert.deepEqual(
       texts(sortForDial(addresses, ['10.0.0.1', '127.0.0.1'])).map((text) => text.split('/')[2]),
-      ['10.0.0.9', '203.0.113.1', '192.168.7.7', '127.0.0.1'],
+      ['10.0.0.9', '203.0.113.1', 'pod.runpod.internal', '192.168.7.7', '127.0.0.1'],
     )
   })
 })
