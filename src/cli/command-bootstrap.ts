@@ -11,6 +11,7 @@ import { Ssh } from '../bootstrap/ssh.ts'
 import { type ClusterTarget, findClusterTarget } from '../node/cluster-target.ts'
 import { AGENT_VERSION } from '../node/swarm-session.ts'
 import { ClusterView } from './cluster-view.ts'
+import { addTextCommands } from './command-bootstrap-text.ts'
 import { type Context, makeContext } from './context.ts'
 import { examples, option } from './network-options.ts'
 import { readTicketArgument } from './ticket-argument.ts'
@@ -39,6 +40,7 @@ export function addBootstrapCommand(program: Command): void {
     .command('bootstrap')
     .description('Starts swarm join on a whole cluster, or prints what does.')
   addSsh(bootstrap)
+  addTextCommands(bootstrap)
   addAgent(bootstrap)
   for (const command of bootstrap.commands) command.exitOverride().configureOutput({ writeErr: () => undefined })
 }

@@ -36,6 +36,7 @@ function makeProgram(): Command {
   addSourceCommands(program)
   addJoinCommand(program)
   addLookCommands(program)
+  addBootstrapCommand(program)
   addDoctorCommand(program)
   addDemoCommand(program)
   addBenchCommand(program)

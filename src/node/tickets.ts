@@ -1,6 +1,6 @@
 // Tickets that this node can hand out.
 
-import { encodeTicket } from '../snapshot/ticket.ts'
+import { encodeTicket, looksLikeTicket } from '../snapshot/ticket.ts'
 import type { StoreDescription } from '../store/open-store.ts'
 import type { JoinTarget } from './join-target.ts'
 import type { SwarmSession } from './swarm-session.ts'
@@ -28,4 +28,9 @@ export function makeTicket(
 function publicFirst(addresses: readonly string[]): string[] {
   const isLoopback = (address: string): number => (/^\/(ip4\/127\.|ip6\/::1\/)/.test(address) ? 1 : 0)
   return [...addresses].sort((a, b) => isLoopback(a) - isLoopback(b))
+}
+
+/** Whether a command's argument is a ticket, and so a secret, rather than a snapshot's name. */
+export function isTicket(text: string): boolean {
+  return looksLikeTicket(text)
 }

@@ -1,0 +1,157 @@
+// Kubernetes manifests: a Job, a DaemonSet, or a pod whose initContainer restores before the user's container starts.
+
+import { LEAST_PRIVILEGE } from './advice.ts'
+import { installFunctions, SAY } from './install-script.ts'
+import { type JoinPlan, joinCommand, SWARM_PORT } from './plan.ts'
+import { comment, yamlBlock, yamlText } from './quoting.ts'
+
+export interface KubernetesOptions {
+  readonly kind: 'job' | 'daemonset' | 'init'
+  readonly nodes: number
+  /** A DNS label; names every object. */
+  readonly name: string
+  /** Runs swarm; needs glibc 2.28 and libstdc++. */
+  readonly image: string
+  /** Installs the package; needs sh, tar, xz, sha256sum and curl or wget. */
+  readonly installImage: string
+}
+
+/** The user that the containers run as. */
+const USER_ID = 10_001
+
+export function kubernetesManifests(plan: JoinPlan, options: KubernetesOptions): string {
+  const { kind, name, nodes } = options
+  const head =
+    comment(`Restores a snapshot on a cluster. Written by swarm bootstrap k8s; apply with: kubectl apply -f FILE
+Secret first (left out: join runs without ticket or credentials):
+  kubectl create secret generic ${name} --from-env-file=secrets.env      # KEY=VALUE lines: SWARM_TICKET, AWS_ACCESS_KEY_ID, ...
+${LEAST_PRIVILEGE}
+Images: ${options.installImage} unpacks the package, ${options.image} runs it (glibc 2.28 or later and libstdc++).
+Ports: hostPort ${SWARM_PORT} lets the nodes talk without the overlay network; where a policy forbids hostPort, delete those lines.
+emptyDir goes with the pod; hostPath stays on the node, so that a new pod has nothing to fetch. A restarted container goes on where it stopped.`)
+  const policy = `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: ${name}
+spec:
+  # Pods of the swarm may talk to each other; what they may reach outside is not restricted here.
+  podSelector: { matchLabels: { app: ${name} } }
+  policyTypes: [Ingress]
+  ingress:
+    - from: [{ podSelector: { matchLabels: { app: ${name} } } }]
+      ports: [{ protocol: TCP, port: ${SWARM_PORT} }]`
+  const spread = `affinity:
+  # One pod a node: two would fetch the same bytes to the same disk.
+  podAntiAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      - labelSelector: { matchLabels: { app: ${name} } }
+        topologyKey: kubernetes.io/hostname
+`
+  return `${head}\n${policy}\n---\n${workload(plan, options, kind, nodes, spread)}`
+}
+
+function workload(plan: JoinPlan, options: KubernetesOptions, kind: string, nodes: number, spread: string): string {
+  const { name } = options
+  const labels = `metadata:\n  labels: { app: ${name} }\n`
+  if (kind === 'job') {
+    const pod = `${labels}spec:\n${indent(podSpec(plan, options, 'OnFailure', spread), 2)}`
+    return `apiVersion: batch/v1
+kind: Job
+metadata:
+  name: ${name}
+spec:
+  completionMode: Indexed
+  completions: ${nodes}
+  parallelism: ${nodes}
+  backoffLimit: ${nodes * 3}
+  template:
+${indent(pod, 4)}`
+  }
+  if (kind === 'daemonset') {
+    const pod = `${labels}spec:\n${indent(podSpec(plan, options, 'Always', ''), 2)}`
+    return `apiVersion: apps/v1
+kind: DaemonSet
+metadata:
+  name: ${name}
+spec:
+  selector: { matchLabels: { app: ${name} } }
+  template:
+${indent(pod, 4)}`
+  }
+  return `apiVersion: v1
+kind: Pod
+metadata:
+  name: ${name}
+  labels: { app: ${name} }
+spec:
+${indent(podSpec(plan, options, 'Always', ''), 2)}`
+}
+
+function podSpec(plan: JoinPlan, options: KubernetesOptions, restart: string, affinity: string): string {
+  const { kind, name, image } = options
+  const isNodeCache = kind === 'daemonset'
+  const initial: string[] = []
+  if (isNodeCache) {
+    initial.push(`- name: own-cache
+  # A hostPath belongs to root: this one step hands it to the user that swarm runs as.
+  image: ${yamlText(options.installImage)}
+  command: [chown, ${yamlText(`${USER_ID}:${USER_ID}`)}, /workspace]
+  securityContext: { runAsUser: 0, runAsNonRoot: false, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: [ALL], add: [CHOWN] } }
+  volumeMounts: [{ name: workspace, mountPath: /workspace }]`)
+  }
+  if (plan.package !== undefined) {
+    const script = `set -eu\n${SAY}${installFunctions(plan.package)}swarm_install /opt/swarm\n`
+    initial.push(`- name: install
+  image: ${yamlText(options.installImage)}
+  command: [sh, -c]
+  args:
+    - ${yamlBlock(script, 6)}
+  resources: { requests: { cpu: 100m, memory: 128Mi }, limits: { memory: 512Mi } }
+${indent(SECURITY, 2)}
+  volumeMounts: [{ name: swarm, mountPath: /opt/swarm }, { name: tmp, mountPath: /tmp }]`)
+  }
+  const program = plan.package === undefined ? 'swarm' : `/opt/swarm/${plan.package.sha256}/swarm`
+  // A DaemonSet that ended would be started again and again: it serves for ever.
+  const linger = isNodeCache ? ['--linger', 'forever'] : kind === 'init' ? ['--linger', '0'] : []
+  const run = `exec ${joinCommand({ ...plan, joinArguments: [...linger, ...plan.joinArguments] }, program)}\n`
+  const join = `- name: swarm
+  image: ${yamlText(image)}
+  command: [sh, -c]
+  args:
+    - ${yamlBlock(run, 6)}
+  env:
+    - { name: POD_IP, valueFrom: { fieldRef: { fieldPath: status.podIP } } }
+    - { name: HOST_IP, valueFrom: { fieldRef: { fieldPath: status.hostIP } } }
+    - { name: HOME, value: /tmp }
+  envFrom: [{ secretRef: { name: ${name}, optional: true } }]
+  ports: [{ name: swarm, containerPort: ${SWARM_PORT}, hostPort: ${SWARM_PORT}, protocol: TCP }]
+  # Memory: 512 MiB of chunks and the process. No limit on CPU: decoding takes what is there.
+  resources: { requests: { cpu: "2", memory: 2Gi }, limits: { memory: 4Gi } }
+${indent(SECURITY, 2)}
+  volumeMounts: [{ name: swarm, mountPath: /opt/swarm }, { name: workspace, mountPath: /workspace }, { name: tmp, mountPath: /tmp }]`
+  const main = `- name: main
+  # Yours: it starts when the tree under /workspace is complete.
+  image: ${yamlText(image)}
+  command: [sleep, infinity]
+${indent(SECURITY, 2)}
+  volumeMounts: [{ name: workspace, mountPath: /workspace }]`
+  if (kind === 'init') initial.push(join)
+  return `restartPolicy: ${restart}
+# SIGTERM makes swarm save what it has; it needs 5 s at most.
+terminationGracePeriodSeconds: 30
+securityContext: { fsGroup: ${USER_ID}, seccompProfile: { type: RuntimeDefault } }
+${affinity}${initial.length === 0 ? '' : `initContainers:\n${indent(initial.join('\n'), 2)}\n`}containers:
+${indent(kind === 'init' ? main : join, 2)}
+volumes:
+  - { name: swarm, emptyDir: {} }
+  - { name: tmp, emptyDir: {} }
+  ${isNodeCache ? '- { name: workspace, hostPath: { path: /var/lib/swarm, type: DirectoryOrCreate } }' : '# Mind ephemeral-storage limits: a pod over them is evicted. Never medium: Memory, which counts as memory.\n  - { name: workspace, emptyDir: {} }'}
+`
+}
+
+const SECURITY = `securityContext: { runAsNonRoot: true, runAsUser: ${USER_ID}, runAsGroup: ${USER_ID}, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: [ALL] } }`
+
+function indent(text: string, blanks: number): string {
+  const margin = ' '.repeat(blanks)
+  return text.replace(/^(?=.)/gm, margin)
+}
