@@ -48,17 +48,18 @@ Ports: the nodes talk to each other on TCP ${SWARM_PORT}, or the next free one w
 Ends: scancel and the time limit send SIGTERM, which swarm uses to save what it has. Submit again: it goes on where it stopped,
 as long as the directory survives; node-local scratch that the site wipes after a job starts from nothing.`)}
 set -eu
+# No name here may be SWARM_<option>: join would read it as that option.
 # With a ticket and no store the first node is whom the others dial; with a store they also find each other there.
-SWARM_FIRST=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-SWARM_FIRST_IP=$(getent ahostsv4 "$SWARM_FIRST" | awk '{ print $1; exit }')
-export SWARM_FIRST SWARM_FIRST_IP
+START_FIRST=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+START_FIRST_IP=$(getent ahostsv4 "$START_FIRST" | awk '{ print $1; exit }')
+export START_FIRST START_FIRST_IP
 # One node that fails does not end the others; srun's exit code is the worst of all.
 code=0
 srun --kill-on-bad-exit=0 --ntasks-per-node=1 sh -s <<'SWARM_STEP' || code=$?
 set -eu
 ${SAY}${plan.package === undefined ? '' : installFunctions(plan.package)}${secretsFile === undefined ? '' : secretsFunction()}swarm_step() {
 ${secrets}${embedded}${install}peer=
-[ "$SLURMD_NODENAME" = "$SWARM_FIRST" ] || [ -z "$SWARM_FIRST_IP" ] || peer="--peer /ip4/$SWARM_FIRST_IP/tcp/${SWARM_PORT}"
+[ "$SLURMD_NODENAME" = "$START_FIRST" ] || [ -z "$START_FIRST_IP" ] || peer="--peer /ip4/$START_FIRST_IP/tcp/${SWARM_PORT}"
 # shellcheck disable=SC2086 # peer is empty or two words
 exec "$SWARM" join $peer ${shellWords(joinWords(plan).slice(1, -1))} ${slurmPath(plan.directory)}
 }

@@ -128,7 +128,8 @@ describe('bootstrap texts', () => {
   it('prints sh that sh accepts', () => {
     const slurm = slurmScript({ ...PLAN, directory: `${HOSTILE}%n` }, SLURM)
     checkSyntax(slurm)
-    checkSyntax(/<<'SWARM_STEP'[^\n]*\n([^]*?)\nSWARM_STEP\n/.exec(slurm)?.[1] ?? 'fi')
+    assert.doesNotMatch(slurm, /^export SWARM_/m, 'join reads SWARM_<option>')
+    checkSyntax(/<<'SWARM_STEP'[^\n]*\n([\s\S]*?)\nSWARM_STEP\n/.exec(slurm)?.[1] ?? 'fi')
     for (const text of [vastOnstart(PLAN, { image: 'i' }), runpodTemplate(PLAN, { image: 'i' })]) checkSyntax(text)
   })
 
