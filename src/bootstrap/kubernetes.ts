@@ -100,7 +100,7 @@ function podSpec(plan: JoinPlan, options: KubernetesOptions, restart: string, af
   volumeMounts: [{ name: workspace, mountPath: /workspace }]`)
   }
   if (plan.package !== undefined) {
-    const script = `set -eu\n${SAY}${installFunctions(plan.package)}swarm_install /opt/swarm\n`
+    const script = `set -eu\n${SAY}${installFunctions(plan.package)}swarm_install /opt/swarm/package\n`
     initial.push(`- name: install
   image: ${yamlText(options.installImage)}
   command: [sh, -c]
@@ -110,7 +110,7 @@ function podSpec(plan: JoinPlan, options: KubernetesOptions, restart: string, af
 ${indent(SECURITY, 2)}
   volumeMounts: [{ name: swarm, mountPath: /opt/swarm }, { name: tmp, mountPath: /tmp }]`)
   }
-  const program = plan.package === undefined ? 'swarm' : `/opt/swarm/${plan.package.sha256}/swarm`
+  const program = plan.package === undefined ? 'swarm' : `/opt/swarm/package/${plan.package.sha256}/swarm`
   // A DaemonSet that ended would be started again and again: it serves for ever.
   const linger = isNodeCache ? ['--linger', 'forever'] : kind === 'init' ? ['--linger', '0'] : []
   const run = `exec ${joinCommand({ ...plan, joinArguments: [...linger, ...plan.joinArguments] }, program)}\n`
