@@ -41,7 +41,6 @@ function makeProgram(): Command {
   addDemoCommand(program)
   addBenchCommand(program)
   addReplayCommand(program)
-  addBootstrapCommand(program)
   for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => undefined })
   return program
 }
