@@ -1,4 +1,4 @@
-// One process on a host: started in the host's namespace, read line by line, ended by its id.
+// One process on a host, or of a benchmark without hosts: started in its namespace, read line by line, ended by its id.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
@@ -15,7 +15,8 @@ export class HostProcess {
   readonly ended: Promise<number | null>
   #lastLines: string[] = []
 
-  constructor(namespace: string, command: readonly [string, ...string[]], folder: string) {
+  /** Without a namespace it runs in ours. */
+  constructor(namespace: string | undefined, command: readonly [string, ...string[]], folder: string) {
     const [program, ...args] = inNamespace(namespace, command[0], command.slice(1))
     this.#name = command[0]
     // A home of its own: the user's configuration must not change what a rival does.

@@ -1,8 +1,8 @@
 // Runs commands one after the other and says what each took: wall clock, and processor time by the kernel's sum over wait4.
 
 import { spawn } from 'node:child_process'
-import { median } from '../../src/node/bench-scaling.ts'
 import { cpuSecondsOfChildren } from '../fanout/cpu-time.ts'
+import { spread, spreadText } from '../spread.ts'
 
 export interface Taken {
   readonly contender: string
@@ -36,21 +36,7 @@ export function report(runs: readonly Taken[], rawBytes: number, parameters: obj
     const seconds = spread(own.map((run) => run.seconds))
     const cpuPerGB = spread(own.map((run) => run.cpuSeconds / gigabytes))
     if (isJson) console.log(JSON.stringify({ type: 'tree', contender, seconds, cpuPerGB, ...parameters }))
-    else console.log(`${contender.padEnd(14)} ${text(seconds)} s  ${text(cpuPerGB)} CPU-s for each raw GB`)
+    else console.log(`${contender.padEnd(14)} ${spreadText(seconds)} s  ${spreadText(cpuPerGB)} CPU-s for each raw GB`)
   }
   if (!isJson) console.log(JSON.stringify({ rawBytes, ...parameters }))
-}
-
-interface Spread {
-  readonly median: number
-  readonly least: number
-  readonly most: number
-}
-
-function spread(values: readonly number[]): Spread {
-  return { median: median([...values]), least: Math.min(...values), most: Math.max(...values) }
-}
-
-function text({ median: middle, least, most }: Spread): string {
-  return `${middle.toFixed(2)} (${least.toFixed(2)}-${most.toFixed(2)})`
 }
