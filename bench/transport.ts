@@ -1,9 +1,8 @@
 // What does a GB cost from one process to another over loopback, by swarm and by other programs? One sends a file of random bytes
 // that lies in memory, the other writes it to memory; each as a user runs it. Usage: --help.
 
-import { randomFillSync } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { countParser } from '../src/cli/values.ts'
@@ -11,6 +10,7 @@ import { commit, machine } from './provenance.ts'
 import { type Spread, spread, spreadText } from './spread.ts'
 import type { Contender, Place } from './transport/contender.ts'
 import { type Measured, measure } from './transport/measure.ts'
+import { makeRandomFile } from './transport/memory.ts'
 import { RsyncEnds } from './transport/rsync-ends.ts'
 import { SwarmEnds } from './transport/swarm-ends.ts'
 import { Aria2, Libtorrent, Webtorrent } from './transport/torrents.ts'
@@ -26,9 +26,6 @@ const USAGE = `usage: npm run -s bench:transport -- [options]
 const GIB = 2 ** 30
 const GIB_MAX = 64
 const ROUNDS_MAX = 100
-const FILL_BYTES = 2 ** 26
-/** The source, the copy, and what the processes need. */
-const TOUCHED_TIMES = 4
 const SHARED_MEMORY = '/dev/shm'
 
 interface Row {
@@ -40,23 +37,6 @@ interface Row {
   readonly receiverCpuPerGB: Spread
   readonly bothCpuPerGB: Spread
   readonly othersShareMost: number
-}
-
-async function makeFile(path: string, bytes: number): Promise<void> {
-  const file = await open(path, 'w')
-  const piece = Buffer.alloc(FILL_BYTES)
-  for (let made = 0; made < bytes; made += FILL_BYTES)
-    await file.write(randomFillSync(piece), 0, Math.min(FILL_BYTES, bytes - made))
-  await file.close()
-}
-
-/**
- * A virtual machine may get each page of its memory when it first uses it, which costs more than all that is measured here. Whoever
- * comes later would find the pages of who came first.
- */
-async function touchMemory(path: string, bytes: number): Promise<void> {
-  await makeFile(path, TOUCHED_TIMES * bytes)
-  await rm(path)
 }
 
 function rowOf({ name, protection, cipher }: Contender, runs: readonly Measured[]): Row {
@@ -125,8 +105,7 @@ async function run(): Promise<void> {
       console.log(values.json ? JSON.stringify(line) : `skipped ${line.contender}; ${line.cure}`)
     const contenders = wanted.filter(({ name }) => skipped.every(({ contender }) => contender !== name))
     await mkdir(place.sourceFolder)
-    await touchMemory(`${folder}/touched`, bytes)
-    await makeFile(`${place.sourceFolder}/${place.fileName}`, bytes)
+    await makeRandomFile(`${place.sourceFolder}/${place.fileName}`, bytes)
     for (const contender of contenders) await contender.prepare()
     const runs: Measured[] = []
     for (let round = 0; round < rounds; round++) {

@@ -5,6 +5,10 @@ import { mkdir, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { cpuSecondsOf, cpuSecondsOfChildren, cpuSecondsOfMachine } from '../fanout/cpu-time.ts'
 import type { Contender, Place } from './contender.ts'
+import { touchMemory } from './memory.ts'
+
+/** The copy, and what the processes need besides. */
+const TOUCHED_TIMES = 2
 
 export interface Measured {
   readonly type: 'transport'
@@ -24,6 +28,7 @@ export async function measure(contender: Contender, place: Place, round: number,
   await mkdir(place.targetFolder)
   const sender = await contender.serve()
   try {
+    await touchMemory(`${place.folder}/touched`, TOUCHED_TIMES * bytes)
     const before = {
       sender: cpuSecondsOf([sender.pid]),
       children: cpuSecondsOfChildren(),
