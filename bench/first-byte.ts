@@ -28,7 +28,9 @@ async function firstByte(ticket: string, folder: string): Promise<number> {
   await writeFile(preload, SAY_START)
   const joining = ['join', ticket, `${folder}/copy`, ...LISTEN]
   const spawned = performance.timeOrigin + performance.now()
-  const node = new SwarmProcess([...joining, '--linger', '0s', '--trace', trace], `--import ${preload}`)
+  const node = new SwarmProcess([...joining, '--linger', '0s', '--trace', trace], {
+    NODE_OPTIONS: `--import ${preload}`,
+  })
   await node.line('summary')
   await node.end()
   const began = Number(/^began ([\d.]+)$/m.exec(node.stderr)?.[1])

@@ -21,10 +21,12 @@ export class SwarmProcess {
   readonly #lines: Line[] = []
   readonly #waiting: { type: string; resolve: (line: Line) => void }[] = []
 
-  /** `nodeOptions` go to its Node. What it says to people is kept, not shown. */
-  constructor(args: readonly string[], nodeOptions?: string) {
-    const env = { ...process.env, ...(nodeOptions === undefined ? {} : { NODE_OPTIONS: nodeOptions }) }
-    const child = spawn(SWARM, [...args, '--json'], { stdio: ['ignore', 'pipe', 'pipe'], env })
+  /** `env` is added to ours. What it says to people is kept, not shown. */
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    const child = spawn(SWARM, [...args, '--json'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    })
     this.child = child
     child.stderr.on('data', (piece) => {
       this.stderr += String(piece)
