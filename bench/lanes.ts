@@ -31,19 +31,24 @@ interface Row {
   readonly twoLanesMBps: Spread
   /** Two lanes beside one, of the same round. */
   readonly gain: Spread
+  /** With one lane. */
   readonly cpuPerGB: Spread
   readonly farCpuPerGB: Spread
+  readonly twoLanesCpuPerGB: Spread
   /**
    * The most that two processors allow: a lane keeps one busy, and the other ends use the second; two lanes share both with them. By the
    * medians of what a GB costs with one lane.
    */
   readonly gainMax: number
+  /** What two lanes would gain with a processor for each and others for the other ends: computed from what a GB costs with one and with two. */
+  readonly gainByCost: number
 }
 
 function rowOf(work: Work, runs: readonly Measured[]): Row {
   const rates = (lanes: number) => runs.filter((run) => run.lanes === lanes).map(({ MBps }) => MBps)
   const [one, two] = [rates(1), rates(2)]
   const single = runs.filter(({ lanes }) => lanes === 1)
+  const doubled = spread(runs.filter(({ lanes }) => lanes === 2).map((run) => run.cpuPerGB))
   const cpuPerGB = spread(single.map((run) => run.cpuPerGB))
   const farCpuPerGB = spread(single.map((run) => run.farCpuPerGB))
   return {
@@ -51,8 +56,9 @@ function rowOf(work: Work, runs: readonly Measured[]): Row {
     oneLaneMBps: spread(one),
     twoLanesMBps: spread(two),
     gain: spread(two.map((rate, round) => rate / (one[round] ?? Number.NaN))),
-    ...{ cpuPerGB, farCpuPerGB },
+    ...{ cpuPerGB, farCpuPerGB, twoLanesCpuPerGB: doubled },
     gainMax: (2 * cpuPerGB.median) / (cpuPerGB.median + farCpuPerGB.median),
+    gainByCost: (2 * cpuPerGB.median) / doubled.median,
   }
 }
 
@@ -61,9 +67,9 @@ function runText({ work, lanes, round, MBps, cpuPerGB, farCpuPerGB }: Measured):
   return `${round + 1}. ${work}, ${lanes} ${lanes === 1 ? 'lane' : 'lanes'}: ${MBps.toFixed(0)} MB/s, ${cost}`
 }
 
-function rowText({ work, oneLaneMBps, twoLanesMBps, gain, gainMax }: Row): string {
+function rowText({ work, oneLaneMBps, twoLanesMBps, gain, gainMax, gainByCost }: Row): string {
   const rates = `one lane ${spreadText(oneLaneMBps, 0)}, two ${spreadText(twoLanesMBps, 0)} MB/s`
-  return `median ${work}: ${rates}, ${spreadText(gain)} times; at most ${gainMax.toFixed(2)} beside those other ends`
+  return `median ${work}: ${rates}, ${spreadText(gain)} times; at most ${gainMax.toFixed(2)} beside those other ends, ${gainByCost.toFixed(2)} by cost`
 }
 
 const { values } = parseArgs({
