@@ -9,7 +9,7 @@ import type { HostEntry } from './hosts-file.ts'
 import { archivePath, fetchScript, isPlainPath, programPath, unpackScript, uploadCommand } from './install.ts'
 import type { PackageFile } from './own-package.ts'
 import { type HostFacts, ProbeAnswer, probeScript } from './probe.ts'
-import { remoteShell } from './shell-text.ts'
+import { remoteShell } from './quoting.ts'
 import { type Giver, PackageSpread } from './spread.ts'
 import type { RemoteEnd, RemoteInit, Ssh } from './ssh.ts'
 

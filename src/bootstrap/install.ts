@@ -2,7 +2,7 @@
 // host compares the checksum, which came over ssh, before anything of it is unpacked.
 
 import type { PackageFile } from './own-package.ts'
-import { remoteShell, shellWord } from './shell-text.ts'
+import { remoteShell, shellWord } from './quoting.ts'
 import { LINE_MARK } from './ssh.ts'
 
 /** Seconds until a host that does not answer is given up, and for the whole transfer. */

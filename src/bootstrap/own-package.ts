@@ -27,11 +27,12 @@ const MACHINES: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarc
 
 /**
  * The archive of this installation, made once and kept in the user's cache folder. `mainPath`: dist/lib/cli/main.js. Throws `internal` where
- * this is no installation, such as the sources run by Node, and disk errors.
+ * this is no installation, such as the sources run by Node, and `diskFailed`. `packing` hears that it takes some seconds.
  */
 export async function packOwnInstallation(
   mainPath: string,
   version: string,
+  packing: () => void,
   signal: AbortSignal,
 ): Promise<PackageFile> {
   const parts = findParts(mainPath)
@@ -42,6 +43,7 @@ export async function packOwnInstallation(
   const path = join(folder, `${name}-${id}.tar.gz`)
   try {
     if (!existsSync(path)) {
+      packing()
       await mkdir(folder, { recursive: true })
       const staging = await mkdtemp(join(folder, 'packing-'))
       try {

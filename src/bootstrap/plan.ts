@@ -25,15 +25,17 @@ export interface JoinPlan {
   readonly embedded: readonly string[]
 }
 
-/** The only variables that are taken from a file of secrets, here and on the machines. */
+/** The only variables that are taken from a file of secrets, here and on the machines, or given to joins on other hosts. */
 export const SECRET_KEYS: readonly string[] = [
   'SWARM_TICKET',
   'SWARM_STORE',
   'AWS_ACCESS_KEY_ID',
   'AWS_SECRET_ACCESS_KEY',
   'AWS_SESSION_TOKEN',
+  'AWS_ENDPOINT_URL',
   'AWS_ENDPOINT_URL_S3',
   'AWS_REGION',
+  'AWS_DEFAULT_REGION',
   'R2_ACCOUNT_ID',
 ]
 

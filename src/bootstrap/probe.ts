@@ -2,7 +2,7 @@
 // no more than a shell and the usual small tools.
 
 import { SwarmError } from '../base/errors.ts'
-import { shellWord } from './shell-text.ts'
+import { shellWord } from './quoting.ts'
 import { LINE_MARK } from './ssh.ts'
 
 /** The C library that Node needs. */

@@ -1,7 +1,7 @@
 // How values that a user gave get into a text that another program reads: as POSIX sh words, YAML scalars and comments.
 // Control characters are refused before, by checkPlainText, because a newline ends a comment, an #SBATCH line or a here-document.
 
-import { SwarmError } from '../base/errors.ts'
+import { invariant, SwarmError } from '../base/errors.ts'
 
 const CONTROL_CHARACTER = /\p{Cc}|[\u2028\u2029]/u
 const SAFE_WORD = /^[A-Za-z0-9_@%+=:,./-]+$/
@@ -18,6 +18,15 @@ export function checkPlainText(what: string, text: string): string {
 /** One word of POSIX sh that means exactly `text`. */
 export function shellWord(text: string): string {
   return SAFE_WORD.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}
+
+/**
+ * A script as one argument for a login shell of any kind, sh, csh or fish: between single quotes, so it may have none, on one line, and without
+ * an exclamation mark.
+ */
+export function remoteShell(script: string): string {
+  invariant(!/['\n!]/.test(script), 'a quote, a line break or an exclamation mark in a remote command')
+  return `sh -c '${script}'`
 }
 
 /** Several words, with blanks between. */

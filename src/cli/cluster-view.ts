@@ -9,6 +9,8 @@ import { formatBytes, formatSeconds } from './values.ts'
 const DRAW_MS_MIN = 100
 /** Lines that a table leaves of the terminal to what stands above it. */
 const OTHER_ROWS = 2
+const COLUMNS_DEFAULT = 80
+const ROWS_DEFAULT = 24
 
 export class ClusterView {
   readonly #output: Output
@@ -42,10 +44,11 @@ export class ClusterView {
 
   #draw(isWhole = false): void {
     this.#drawnAtMs = performance.now()
-    const { columns = 80, rows = 24 } = process.stderr
+    // Some pseudo-terminals say that they have none.
+    const [columns, rows] = [process.stderr.columns || COLUMNS_DEFAULT, process.stderr.rows || ROWS_DEFAULT]
     const all = [...this.#states]
     const shown = isWhole ? all : this.#mostTelling(all, Math.max(1, rows - OTHER_ROWS))
-    const lines = shown.map(([name, state]) => this.#row(name, state).slice(0, columns - 1))
+    const lines = shown.map(([name, state]) => this.#row(name, state, columns - 1))
     const hidden = all.length - shown.length
     if (hidden > 0) lines.push(`and ${hidden} more; ${all.filter(([, { stage }]) => stage === 'ready').length} ready`)
     const up = this.#drawnRows === 0 ? '' : `\u001b[${this.#drawnRows}A`
@@ -68,9 +71,12 @@ export class ClusterView {
     return [...all].sort(([, left], [, right]) => rank[left.stage] - rank[right.stage]).slice(0, Math.max(1, rows - 1))
   }
 
-  #row(name: string, state: HostState): string {
+  #row(name: string, state: HostState, widthMax?: number): string {
     const color = state.stage === 'ready' ? '32' : state.stage === 'failed' ? '31' : '0'
-    return `${name.padEnd(this.#nameWidth)}  ${this.#output.paint(color, describe(state))}`
+    const head = `${name.padEnd(this.#nameWidth)}  `
+    const text =
+      widthMax === undefined ? describe(state) : describe(state).slice(0, Math.max(0, widthMax - head.length))
+    return `${head}${this.#output.paint(color, text)}`
   }
 }
 

@@ -7,6 +7,8 @@ import { runAgent } from '../bootstrap/agent.ts'
 import { bringUpCluster, type ClusterOutcome } from '../bootstrap/cluster.ts'
 import { type HostEntry, parseHosts } from '../bootstrap/hosts-file.ts'
 import { type PackageFile, packOwnInstallation, readPackageFile } from '../bootstrap/own-package.ts'
+import { SECRET_KEYS } from '../bootstrap/plan.ts'
+import { checkPlainText } from '../bootstrap/quoting.ts'
 import { Ssh } from '../bootstrap/ssh.ts'
 import { type ClusterTarget, findClusterTarget } from '../node/cluster-target.ts'
 import { AGENT_VERSION } from '../node/swarm-session.ts'
@@ -22,10 +24,6 @@ const PARALLEL_MAX = 256
 const PORT_MAX = 65_535
 /** Beside the one that a join listens on. */
 const PACKAGE_PORT_DEFAULT = 4002
-/** What a join on a host needs of this process's environment: how to reach the store, and its own settings. */
-const PASSED_ON =
-  /^(AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|REGION|DEFAULT_REGION|ENDPOINT_URL|ENDPOINT_URL_S3)|R2_ACCOUNT_ID)$/
-
 interface SshFlags {
   readonly hosts: string
   readonly ssh: string
@@ -135,7 +133,10 @@ async function runSsh(
   const { output, machine, signal, storeUrl } = context
   const target = await findClusterTarget(snapshot, storeUrl, machine, signal)
   const version = AGENT_VERSION.replace('swarm/', '')
-  const file = flags.package === undefined ? await packOwn(context, version) : await readPackageFile(flags.package)
+  const file =
+    flags.package === undefined
+      ? await packOwnInstallation(mainPath(), version, () => output.note('packing this program, once'), signal)
+      : await readPackageFile(flags.package)
   warnOfCredentials(context, target)
   const view = new ClusterView(output, hosts)
   let outcome: ClusterOutcome
@@ -144,7 +145,7 @@ async function runSsh(
       hosts,
       ssh: new Ssh(flags.ssh.split(/\s+/).filter((word) => word !== '')),
       package: file,
-      directory: directory ?? defaultDirectory(target.name, target.root),
+      directory: checkPlainText('<dir>', directory ?? defaultDirectory(target.name, target.root)),
       prefix: flags.prefix,
       root: target.root,
       rawBytes: target.rawBytes,
@@ -168,14 +169,10 @@ async function runSsh(
   report(context, hosts, outcome, target, file)
 }
 
-async function packOwn(context: Context, version: string): Promise<PackageFile> {
-  context.output.log('packing this installation')
-  return packOwnInstallation(mainPath(), version, context.signal)
-}
-
+/** What a join on a host needs of this process's environment: how to reach the store. */
 function passedOn(target: ClusterTarget): Record<string, string> {
-  const passed = Object.entries(process.env).filter(([name]) => PASSED_ON.test(name))
-  const env = Object.fromEntries(passed.map(([name, value]) => [name, value ?? '']))
+  const set = SECRET_KEYS.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] ?? '']]))
+  const { SWARM_TICKET: _, ...env } = Object.fromEntries(set)
   return target.ticket === undefined ? env : { ...env, SWARM_TICKET: target.ticket }
 }
 
