@@ -51,15 +51,20 @@ set -eu
 # No name here may be SWARM_<option>: join would read it as that option.
 # With a ticket and no store the first node is whom the others dial; with a store they also find each other there.
 START_FIRST=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-START_FIRST_IP=$(getent ahostsv4 "$START_FIRST" | awk '{ print $1; exit }')
-export START_FIRST START_FIRST_IP
+# Where Slurm itself reaches that node: its name, unless the site has set an address.
+START_FIRST_AT=$(scontrol --oneliner show node "$START_FIRST" | sed -n 's/.* NodeAddr=\\([^ ]*\\).*/\\1/p')
+export START_FIRST START_FIRST_AT
 # One node that fails does not end the others; srun's exit code is the worst of all.
 code=0
 srun --kill-on-bad-exit=0 --ntasks-per-node=1 sh -s <<'SWARM_STEP' || code=$?
 set -eu
 ${SAY}${plan.package === undefined ? '' : installFunctions(plan.package)}${secretsFile === undefined ? '' : secretsFunction()}swarm_step() {
 ${secrets}${embedded}${install}peer=
-[ "$SLURMD_NODENAME" = "$START_FIRST" ] || [ -z "$START_FIRST_IP" ] || peer="--peer /ip4/$START_FIRST_IP/tcp/${SWARM_PORT}"
+if [ "$SLURMD_NODENAME" != "$START_FIRST" ]; then
+  # Looked up here: on the first node itself its name may mean 127.0.1.1.
+  address=$(getent ahostsv4 "$START_FIRST_AT" | awk '{ print $1; exit }')
+  [ -z "$address" ] || peer="--peer /ip4/$address/tcp/${SWARM_PORT}"
+fi
 # shellcheck disable=SC2086 # peer is empty or two words
 exec "$SWARM" join $peer ${shellWords(joinWords(plan).slice(1, -1))} ${slurmPath(plan.directory)}
 }
