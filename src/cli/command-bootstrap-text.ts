@@ -12,13 +12,15 @@ import { kubernetesManifests } from '../bootstrap/kubernetes.ts'
 import { checkPackage, checkStoreUrl, isRemote, type JoinPlan, parseSecrets, usage } from '../bootstrap/plan.ts'
 import { checkPlainText } from '../bootstrap/quoting.ts'
 import { slurmScript } from '../bootstrap/slurm.ts'
-import { isTicket } from '../node/tickets.ts'
+import { checkSnapshotName, isTicket } from '../node/tickets.ts'
 import { makeContext } from './context.ts'
 import { examples } from './network-options.ts'
 import { readTicketArgument } from './ticket-argument.ts'
 import { countParser } from './values.ts'
 
 const NODES_MAX = 10_000
+const OWN_OPTION =
+  /^--(package|package-url|package-sha256|secrets|embed-secrets|join-arg|nodes|partition|time|install-dir|install-image|image|kind|name)(=|$)/
 
 interface TextFlags {
   readonly packageUrl?: string
@@ -39,7 +41,7 @@ interface TextFlags {
 
 /** Adds every text as a subcommand of `bootstrap`. */
 export function addTextCommands(bootstrap: Command): void {
-  const slurm = add(bootstrap, 'slurm', 'an sbatch script', '/tmp/workspace', (plan, flags, command) =>
+  const slurm = add(bootstrap, 'slurm', 'an sbatch script that starts', '/tmp/workspace', (plan, flags, command) =>
     slurmScript(plan, {
       nodes: flags.nodes,
       partition: flags.partition,
@@ -55,18 +57,20 @@ export function addTextCommands(bootstrap: Command): void {
     .option('--partition <name>', 'as sbatch takes it', word)
     .option('--time <limit>', 'as sbatch takes it', word)
     .option('--install-dir <dir>', 'where swarm goes on each node; %n is the node, %j the job', '/tmp/swarm-package-%n')
-  add(bootstrap, 'k8s', 'Kubernetes manifests', '/workspace/data', (plan, flags) => kubernetesManifests(plan, flags))
+  add(bootstrap, 'k8s', 'Kubernetes manifests that start', '/workspace/data', (plan, flags) =>
+    kubernetesManifests(plan, flags),
+  )
     .addOption(new Option('--kind <kind>', 'what to make').choices(['job', 'daemonset', 'init']).default('job'))
     .addOption(nodesOption())
     .option('--name <name>', 'of every object', label, 'swarm')
     .option('--image <image>', 'runs swarm; without --package-url it holds swarm', word, 'debian:stable-slim')
     .option('--install-image <image>', 'unpacks the package', word, 'busybox:stable')
-  add(bootstrap, 'cloud-init', 'cloud-init user-data', '/srv/workspace', (plan) => cloudConfig(plan))
-  for (const [name, text] of [
-    ['vast', vastOnstart],
-    ['runpod', runpodTemplate],
+  add(bootstrap, 'cloud-init', 'cloud-init user-data that starts', '/srv/workspace', (plan) => cloudConfig(plan))
+  for (const [name, what, text] of [
+    ['vast', 'the onstart text for vast.ai that starts', vastOnstart],
+    ['runpod', 'a RunPod template that starts', runpodTemplate],
   ] as const) {
-    add(bootstrap, name, `start text for ${name}`, '/workspace/data', (plan, flags) => text(plan, flags)).option(
+    add(bootstrap, name, what, '/workspace/data', (plan, flags) => text(plan, flags)).option(
       '--image <image>',
       'container image; needs curl and xz',
       word,
@@ -84,7 +88,7 @@ type Maker = (plan: JoinPlan, flags: TextFlags, command: readonly string[]) => s
 function add(bootstrap: Command, name: string, what: string, directory: string, make: Maker): Command {
   const command = bootstrap
     .command(name)
-    .description(`Prints ${what} that starts swarm join.`)
+    .description(`Prints ${what} swarm join.`)
     .argument('<snapshot>', 'a name or name@root; - when SWARM_TICKET is set on the machines')
     .argument('[dir]', 'destination on the machines', directory)
     .option('--package-url <url>', 'where the machines get the packed file: https://, or a path that all see')
@@ -92,7 +96,11 @@ function add(bootstrap: Command, name: string, what: string, directory: string, 
     .option('--package <file>', 'the packed file here, whose SHA-256 is then computed')
     .option('--secrets <file>', 'KEY=VALUE lines: read on the nodes (slurm), or here with --embed-secrets')
     .option('--embed-secrets', 'put ticket and secrets into the text')
-    .option('--join-arg <arg>', 'a further argument of join (repeatable)', keep)
+    .option(
+      '--join-arg <arg>',
+      'a further argument of join, as in --join-arg=--linger --join-arg=2s (repeatable)',
+      joinArgument,
+    )
     .addHelpText(
       'after',
       examples(
@@ -140,7 +148,7 @@ async function makePlan(
   if (!directory.startsWith('/'))
     throw usage(`<dir> is not absolute: ${directory}`, 'give the full path on the machines')
   return {
-    snapshot: isTicket(named) ? '-' : checkPlainText('<snapshot>', named),
+    snapshot: isTicket(named) || named === '-' ? '-' : checkSnapshotName(named),
     directory,
     storeUrl: storeUrl === undefined ? undefined : checkStoreUrl(storeUrl),
     joinArguments: (flags.joinArg ?? []).map((part) => checkPlainText('--join-arg', part)),
@@ -192,6 +200,10 @@ function label(text: string): string {
   throw usage(`not a Kubernetes name: ${JSON.stringify(text)}`, 'use at most 52 lower-case letters, digits and -')
 }
 
-function keep(text: string, previous: readonly string[] | undefined): string[] {
+function joinArgument(text: string, previous: readonly string[] | undefined): string[] {
+  // Commander takes --json, --store and the like wherever they stand; behind a bare --join-arg our next option is left.
+  if (OWN_OPTION.test(text)) {
+    throw usage(`${text} is no argument of join`, 'write the option and its value as one word: --join-arg=--json')
+  }
   return [...(previous ?? []), text]
 }

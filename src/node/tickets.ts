@@ -1,5 +1,6 @@
 // Tickets that this node can hand out.
 
+import { parseSnapshotName } from '../snapshot/object-keys.ts'
 import { encodeTicket, looksLikeTicket } from '../snapshot/ticket.ts'
 import type { StoreDescription } from '../store/open-store.ts'
 import type { JoinTarget } from './join-target.ts'
@@ -33,4 +34,10 @@ function publicFirst(addresses: readonly string[]): string[] {
 /** Whether a command's argument is a ticket, and so a secret, rather than a snapshot's name. */
 export function isTicket(text: string): boolean {
   return looksLikeTicket(text)
+}
+
+/** Returns `text`, a name or name@root; throws `usage` when no snapshot can be called that. */
+export function checkSnapshotName(text: string): string {
+  parseSnapshotName(text)
+  return text
 }

@@ -6,7 +6,7 @@ import { hashToId } from '../../src/base/hash.ts'
 import { isObjectId } from '../../src/base/ids.ts'
 import { manifestKey, snapshotKey, swarmKeyKey } from '../../src/snapshot/object-keys.ts'
 import { encodeTicket, parseTicket } from '../../src/snapshot/ticket.ts'
-import { fail, LISTEN, type Line, start, succeed, text, useFolder } from '../support/cli.ts'
+import { eachTwo, fail, LISTEN, type Line, start, succeed, text, useFolder } from '../support/cli.ts'
 import { bytes, ENTRIES, type EntryInit, forge } from '../support/forged-manifest.ts'
 import { assertSameTree, describeTree, makeBlobs } from '../support/trees.ts'
 
@@ -241,12 +241,4 @@ async function publishForged(path: string, forged: ReturnType<typeof forge>): Pr
 async function putObject(path: string, key: string, body: string | Uint8Array): Promise<void> {
   await mkdir(`${path}/${key}`.replace(/\/[^/]*$/, ''), { recursive: true })
   await writeFile(`${path}/${key}`, body)
-}
-
-async function eachTwo<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
-  const queue = [...items]
-  const lane = async (): Promise<void> => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item)
-  }
-  await Promise.all([lane(), lane()])
 }

@@ -165,6 +165,15 @@ export async function fail(exit: number, args: readonly string[], options?: RunO
   return last
 }
 
+/** Does `work` for all items, two at a time. */
+export async function eachTwo<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
+  const queue = [...items]
+  const lane = async (): Promise<void> => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item)
+  }
+  await Promise.all([lane(), lane()])
+}
+
 /** A folder of its own for each suite, removed at its end together with processes that a failed test left behind. */
 export function useFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'swarm-test-'))
