@@ -1,7 +1,6 @@
 // scp: the first host has the file and sends it to the others in turn. Kind to scp, which need not fetch it first.
 
-import { execFileSync } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { makeSshdFiles } from '../../test/support/sshd-files.ts'
 import { type Contender, NOTHING_SERVED, type OriginService, type Transfer } from './contender.ts'
 import type { HostProcess } from './host-process.ts'
 import { aptCure } from './programs.ts'
@@ -32,24 +31,7 @@ export class SecureCopy implements Contender {
   }
 
   async prepare(): Promise<void> {
-    await mkdir(this.#folder, { mode: 0o700 })
-    // sshd insists on its folder.
-    await mkdir('/run/sshd', { recursive: true })
-    for (const name of ['login', 'host']) {
-      execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', `${this.#folder}/${name}`])
-    }
-    const settings = [
-      `Port ${SSH_PORT}`,
-      `HostKey ${this.#folder}/host`,
-      `AuthorizedKeysFile ${this.#folder}/login.pub`,
-      'StrictModes no',
-      'PermitRootLogin prohibit-password',
-      'PasswordAuthentication no',
-      'UsePAM no',
-      'PidFile none',
-      'Subsystem sftp internal-sftp',
-    ]
-    await writeFile(`${this.#folder}/sshd_config`, `${settings.join('\n')}\n`)
+    await makeSshdFiles(this.#folder, [`Port ${SSH_PORT}`, 'Subsystem sftp internal-sftp'])
   }
 
   async serve(): Promise<OriginService> {

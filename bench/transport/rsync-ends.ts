@@ -1,12 +1,11 @@
 // rsync over ssh: a server of our own on loopback with keys of its own, the receiver asks. Nothing of the system's configuration is
 // read or changed.
 
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { userInfo } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
+import { makeSshdFiles } from '../../test/support/sshd-files.ts'
 import type { HostProcess } from '../fanout/host-process.ts'
 import { aptCure } from '../fanout/programs.ts'
 import { type Contender, type Place, type Receiver, type Sender, startProcess } from './contender.ts'
@@ -34,24 +33,8 @@ export class RsyncEnds implements Contender {
   }
 
   async prepare(): Promise<void> {
-    await mkdir(this.#folder, { mode: 0o700 })
-    // sshd insists on its folder.
-    if (process.getuid?.() === 0) await mkdir('/run/sshd', { recursive: true })
-    for (const name of ['login', 'host'])
-      execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', `${this.#folder}/${name}`])
     this.#port = await freePort()
-    const settings = [
-      `Port ${this.#port}`,
-      'ListenAddress 127.0.0.1',
-      `HostKey ${this.#folder}/host`,
-      `AuthorizedKeysFile ${this.#folder}/login.pub`,
-      'StrictModes no',
-      'PermitRootLogin prohibit-password',
-      'PasswordAuthentication no',
-      'UsePAM no',
-      'PidFile none',
-    ]
-    await writeFile(`${this.#folder}/sshd_config`, `${settings.join('\n')}\n`)
+    await makeSshdFiles(this.#folder, [`Port ${this.#port}`, 'ListenAddress 127.0.0.1'])
   }
 
   async serve(): Promise<Sender> {

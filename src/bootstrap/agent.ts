@@ -20,6 +20,7 @@ import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isSwarmError, SwarmError, systemErrorCode } from '../base/errors.ts'
+import { parseObject } from '../base/json-line.ts'
 import { LINE_MARK, LineReader } from './ssh.ts'
 
 /** A join to be started, or found running. */
@@ -100,18 +101,12 @@ function readJob(input: NodeJS.ReadableStream, ended: AbortController): Promise<
   })
 }
 
+/** Trusted beyond its kind: it comes from whoever could log in as this user. */
 function parseJob(line: string): AgentJob | undefined {
-  try {
-    const value: unknown = JSON.parse(line)
-    const isJob =
-      typeof value === 'object' &&
-      value !== null &&
-      'kind' in value &&
-      (value.kind === 'join' || value.kind === 'offer')
-    return isJob ? (value as AgentJob) : undefined
-  } catch {
-    return undefined
-  }
+  const value: unknown = parseObject(line)
+  const isJob =
+    typeof value === 'object' && value !== null && 'kind' in value && (value.kind === 'join' || value.kind === 'offer')
+  return isJob ? (value as AgentJob) : undefined
 }
 
 interface Run {
@@ -188,10 +183,11 @@ function isRunning(pid: number, started: string): boolean {
 async function follow(run: Run, signal: AbortSignal): Promise<void> {
   let end: string | undefined
   const lines = new LineReader((line) => {
-    const value = parseLine(line)
-    if (value === undefined || !TOLD.has(value.type) || end !== undefined) return
-    tell(value)
-    if (value.type === 'ready' || value.type === 'error') end = value.type
+    const value = parseObject(line)
+    const type = String(value?.['type'])
+    if (!TOLD.has(type) || end !== undefined) return
+    tell({ ...value, type })
+    if (type === 'ready' || type === 'error') end = type
   })
   const log = openSync(run.log, 'r')
   const piece = Buffer.alloc(LOG_PIECE_BYTES)
@@ -221,17 +217,6 @@ async function follow(run: Run, signal: AbortSignal): Promise<void> {
 
 function lastLine(path: string): string {
   return readFileSync(path, 'utf8').trim().split('\n').at(-1)?.slice(-500) ?? ''
-}
-
-function parseLine(line: string): ({ type: string } & Record<string, unknown>) | undefined {
-  try {
-    const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string'
-      ? { ...value, type: value.type }
-      : undefined
-  } catch {
-    return undefined
-  }
 }
 
 /** Gives the file to whoever asks for the token, until the input ends. The receivers hold its checksum; it is no secret. */

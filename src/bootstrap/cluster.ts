@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { isErrorCode, isSwarmError, SwarmError } from '../base/errors.ts'
+import { parseObject } from '../base/json-line.ts'
 import type { JoinJob, OfferJob } from './agent.ts'
 import type { HostEntry } from './hosts-file.ts'
 import { archivePath, fetchScript, isPlainPath, programPath, unpackScript, uploadCommand } from './install.ts'
@@ -388,13 +389,4 @@ function readTold(line: string): HostState | SwarmError | 'ready' | undefined {
 /** The error that the join ended with. A code that this version does not know keeps its text. */
 function toError(code: string, message: string, cure: string): SwarmError {
   return new SwarmError(isErrorCode(code) ? code : 'internal', message, { cure })
-}
-
-function parseObject(line: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null ? { ...value } : undefined
-  } catch {
-    return undefined
-  }
 }

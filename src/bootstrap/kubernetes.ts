@@ -10,7 +10,7 @@ export interface KubernetesOptions {
   readonly nodes: number
   /** A DNS label; names every object. */
   readonly name: string
-  /** Runs swarm; needs glibc 2.28 and libstdc++. */
+  /** Runs swarm; needs glibc 2.28 or later. */
   readonly image: string
   /** Installs the package; needs sh, tar, xz, sha256sum and curl or wget. */
   readonly installImage: string
@@ -26,8 +26,8 @@ export function kubernetesManifests(plan: JoinPlan, options: KubernetesOptions):
 Secret first (left out: join runs without ticket or credentials):
   kubectl create secret generic ${name} --from-env-file=secrets.env      # KEY=VALUE lines: SWARM_TICKET, AWS_ACCESS_KEY_ID, ...
 ${LEAST_PRIVILEGE}
-Images: ${options.installImage} unpacks the package, ${options.image} runs it (glibc 2.28 or later and libstdc++).
-Ports: hostPort ${SWARM_PORT} lets the nodes talk without the overlay network; where a policy forbids hostPort, delete those lines.
+Images: ${options.installImage} unpacks the package, ${options.image} runs it (glibc 2.28 or later).
+Ports: hostPort ${SWARM_PORT} lets the nodes talk without the overlay network; where a policy forbids hostPort, delete it and SWARM_HOST_PORT.
 emptyDir goes with the pod; hostPath stays on the node, so that a new pod has nothing to fetch. A restarted container goes on where it stopped.`)
   const policy = `apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -122,6 +122,7 @@ ${indent(SECURITY, 2)}
   env:
     - { name: POD_IP, valueFrom: { fieldRef: { fieldPath: status.podIP } } }
     - { name: HOST_IP, valueFrom: { fieldRef: { fieldPath: status.hostIP } } }
+    - { name: SWARM_HOST_PORT, value: "${SWARM_PORT}" }
     - { name: HOME, value: /tmp }
   envFrom: [{ secretRef: { name: ${name}, optional: true } }]
   ports: [{ name: swarm, containerPort: ${SWARM_PORT}, hostPort: ${SWARM_PORT}, protocol: TCP }]

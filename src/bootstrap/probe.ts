@@ -57,6 +57,7 @@ try() {
 try prefix "$prefix"
 try directory "$directory"
 [ -r "$prefix/${init.packageId}/installed" ] && say installed=yes
+[ -d "$directory/.swarm" ] && say begun=yes
 [ -r "$directory/.swarm/ready" ] && say "ready=$(head -n 1 "$directory/.swarm/ready")"
 say end=yes
 `
@@ -110,7 +111,8 @@ export class ProbeAnswer {
     )
     const readyRoot = this.#values.get('ready')
     const free = freeBytes(get('directoryFreeKiB'))
-    if (readyRoot === undefined && wantedBytes !== undefined && free < wantedBytes && !isInstalled)
+    // A join that was begun has some of it already, and looks for itself.
+    if (wantedBytes !== undefined && free < wantedBytes && get('begun') === '')
       throw full(get('directory'), free, wantedBytes, 'free some, or choose a directory on another disk')
     return {
       prefix: get('prefix'),

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { SwarmError } from '../base/errors.ts'
+import { parseObject } from '../base/json-line.ts'
 import type { TransferReport } from '../node/join-events.ts'
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url))
@@ -50,26 +51,15 @@ export class DemoNode {
   }
 
   #take(line: string): void {
-    const value = parseLine(line)
-    if (value === undefined) return
-    if (value.type === 'progress') this.progress = value as unknown as DemoProgress
-    if (value.type === 'ready' || value.type === 'summary') this.report = value as unknown as TransferReport
+    const value = parseObject(line)
+    const type = value?.['type']
+    if (type === 'progress') this.progress = value as unknown as DemoProgress
+    if (type === 'ready' || type === 'summary') this.report = value as unknown as TransferReport
   }
 
   #failure(code: number | null, signal: string | null): SwarmError {
     return new SwarmError('internal', `${this.name} ended with ${code ?? signal}: ${this.#errors.trim()}`, {
       cure: 'the lines above say why; run swarm doctor to see whether this machine lacks something',
     })
-  }
-}
-
-function parseLine(line: string): { type: string } | undefined {
-  try {
-    const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string'
-      ? { ...value, type: value.type }
-      : undefined
-  } catch {
-    return undefined
   }
 }

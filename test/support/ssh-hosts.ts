@@ -2,9 +2,10 @@
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { type Network, networkUnavailable } from './netns.ts'
+import { makeSshdFiles } from './sshd-files.ts'
 
 const runFile = promisify(execFile)
 const SSHD = '/usr/sbin/sshd'
@@ -35,14 +36,11 @@ export class SshHosts {
 
   /** `folder`: for keys and configuration; made. */
   static async create(network: Network, folder: string): Promise<SshHosts> {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    for (const key of ['user', 'host']) {
-      await runFile('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', `${folder}/${key}`])
-    }
+    await makeSshdFiles(folder, ['Port 22', 'MaxStartups 100'])
     const lines = [
       'Host *',
       'User root',
-      `IdentityFile ${folder}/user`,
+      `IdentityFile ${folder}/login`,
       'IdentitiesOnly yes',
       'StrictHostKeyChecking no',
       'UserKnownHostsFile /dev/null',
@@ -50,18 +48,6 @@ export class SshHosts {
       'ConnectTimeout 3',
     ]
     await writeFile(`${folder}/ssh_config`, `${lines.join('\n')}\n`)
-    const server = [
-      'Port 22',
-      `HostKey ${folder}/host`,
-      `AuthorizedKeysFile ${folder}/user.pub`,
-      'StrictModes no',
-      'PermitRootLogin prohibit-password',
-      'PasswordAuthentication no',
-      'UsePAM no',
-      'PidFile none',
-      'MaxStartups 100',
-    ]
-    await writeFile(`${folder}/sshd_config`, `${server.join('\n')}\n`)
     return new SshHosts(network, folder)
   }
 

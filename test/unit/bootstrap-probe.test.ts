@@ -81,6 +81,11 @@ describe('a host that is asked before anything is copied to it', () => {
     })
   }
 
+  it('is not asked for the room of a snapshot that it has a part of', () => {
+    const answer = answerOf([...GOOD, 'begun=yes'], { directoryFreeKiB: '1000' })
+    assert.equal(answer.facts('x86_64', 5e9).readyRoot, undefined)
+  })
+
   describe('by the real script', () => {
     const folder = useFolder()
 
