@@ -47,7 +47,7 @@ export interface OfferJob {
 
 export type AgentJob = JoinJob | OfferJob
 
-/** Lines of a join that are passed on. Its tickets are not: they are secrets. */
+/** Lines of a join that are passed on as they are; of `listening` only the addresses, because its ticket is a secret. */
 const TOLD = new Set(['progress', 'warning', 'ready', 'first', 'waiting', 'error', 'summary'])
 const POLL_MS = 200
 const LOG_PIECE_BYTES = 65_536
@@ -185,6 +185,7 @@ async function follow(run: Run, signal: AbortSignal): Promise<void> {
   const lines = new LineReader((line) => {
     const value = parseObject(line)
     const type = String(value?.['type'])
+    if (type === 'listening') tell({ type, addrs: value?.['addrs'] })
     if (!TOLD.has(type) || end !== undefined) return
     tell({ ...value, type })
     if (type === 'ready' || type === 'error') end = type

@@ -3,9 +3,10 @@
 
 import { randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { isErrorCode, isSwarmError, SwarmError } from '../base/errors.ts'
-import { parseObject } from '../base/json-line.ts'
+import { isSwarmError, SwarmError } from '../base/errors.ts'
 import type { JoinJob, OfferJob } from './agent.ts'
+import { offeredUrls, readTold } from './agent-words.ts'
+import type { HostState } from './host-state.ts'
 import type { HostEntry } from './hosts-file.ts'
 import { archivePath, fetchScript, isPlainPath, programPath, unpackScript, uploadCommand } from './install.ts'
 import type { PackageFile } from './own-package.ts'
@@ -36,21 +37,6 @@ export interface ClusterInit {
   readonly changed: (host: HostEntry, state: HostState) => void
   readonly signal: AbortSignal
 }
-
-/** What a host is doing, or how it ended. */
-export type HostState =
-  | { readonly stage: 'waiting' | 'looking' | 'starting' }
-  | { readonly stage: 'installing'; readonly from: string }
-  | {
-      readonly stage: 'joining'
-      readonly what: string
-      readonly done: number
-      readonly total: number
-      readonly bytesPerSec: number
-      readonly peers: number
-    }
-  | { readonly stage: 'ready'; readonly seconds: number; readonly already: boolean; readonly installedFrom: string }
-  | { readonly stage: 'failed'; readonly error: SwarmError; readonly seconds: number }
 
 export interface ClusterOutcome {
   /** In the order of the hosts. */
@@ -121,6 +107,7 @@ class HostRun {
   readonly #installed: () => void
   readonly #startedAtMs = performance.now()
   #hasInstalled = false
+  #addresses: readonly string[] = []
 
   constructor(
     host: HostEntry,
@@ -145,12 +132,18 @@ class HostRun {
     try {
       const facts = await this.#slots.use(() => this.#look())
       if (facts.readyRoot === root)
-        return this.#change({ stage: 'ready', seconds: this.#seconds(), already: true, installedFrom: '' })
+        return this.#change({ stage: 'ready', seconds: this.#seconds(), already: true, installedFrom: '', addrs: [] })
       const from = facts.isInstalled ? '' : await this.#install(facts)
       this.#markInstalled()
       this.#change({ stage: 'starting' })
       await this.#join(facts)
-      return this.#change({ stage: 'ready', seconds: this.#seconds(), already: false, installedFrom: from })
+      return this.#change({
+        stage: 'ready',
+        seconds: this.#seconds(),
+        already: false,
+        installedFrom: from,
+        addrs: this.#addresses,
+      })
     } catch (error) {
       if (this.#init.signal.aborted || !isSwarmError(error)) throw error
       return this.#change({ stage: 'failed', error, seconds: this.#seconds() })
@@ -304,6 +297,7 @@ class HostRun {
           if (told === undefined) return
           attempts = 0
           if (told instanceof SwarmError || told === 'ready') outcome = told
+          else if (told.stage === 'listening') this.#addresses = told.addrs
           else this.#change(told)
         },
       })
@@ -344,49 +338,4 @@ class HostRun {
       retry: true,
     })
   }
-}
-
-/** The agent's word that it offers the package, as addresses to fetch it from. */
-function offeredUrls(line: string, host: HostEntry, token: string): string[] {
-  const value = parseObject(line)
-  if (value?.['type'] !== 'offering' || typeof value['port'] !== 'number' || !Array.isArray(value['addresses']))
-    return []
-  const named = host.destination.replace(/^.*@/, '')
-  // What we call it comes last: an alias means nothing to others.
-  const names = [
-    ...value['addresses'].map(String).filter((address) => /^[0-9.]+$/.test(address)),
-    ...(/^[A-Za-z0-9.-]+$/.test(named) ? [named] : []),
-  ]
-  return names.map((name) => `http://${name}:${value['port']}/${token}`)
-}
-
-/** One line of the join on a host. */
-function readTold(line: string): HostState | SwarmError | 'ready' | undefined {
-  const value = parseObject(line)
-  const text = (name: string): string => String(value?.[name] ?? '')
-  const count = (name: string): number => Number(value?.[name] ?? 0)
-  switch (value?.['type']) {
-    case 'ready':
-      return 'ready'
-    case 'error':
-      return toError(text('code'), text('message'), text('cure'))
-    case 'progress':
-      return {
-        stage: 'joining',
-        what: text('stage'),
-        done: count('rawBytesDone'),
-        total: count('rawBytesTotal'),
-        bytesPerSec: count('rateBytesPerSec'),
-        peers: count('peers'),
-      }
-    case 'waiting':
-      return { stage: 'joining', what: 'waiting', done: 0, total: 0, bytesPerSec: 0, peers: 0 }
-    default:
-      return undefined
-  }
-}
-
-/** The error that the join ended with. A code that this version does not know keeps its text. */
-function toError(code: string, message: string, cure: string): SwarmError {
-  return new SwarmError(isErrorCode(code) ? code : 'internal', message, { cure })
 }

@@ -1,7 +1,7 @@
 // What every host of a cluster is doing: a table that is drawn over itself on a terminal, a line for each change elsewhere, and one JSON line a
 // host when it has ended.
 
-import type { HostState } from '../bootstrap/cluster.ts'
+import type { HostState } from '../bootstrap/host-state.ts'
 import type { HostEntry } from '../bootstrap/hosts-file.ts'
 import type { Output } from './output.ts'
 import { formatBytes, formatSeconds } from './values.ts'
@@ -107,8 +107,8 @@ function describeJoin({ what, done, total, bytesPerSec, peers }: Extract<HostSta
 
 function hostFields(state: HostState): Record<string, unknown> {
   if (state.stage === 'ready') {
-    const { seconds, already, installedFrom } = state
-    return { state: 'ready', seconds, already, installedFrom }
+    const { seconds, already, installedFrom, addrs } = state
+    return { state: 'ready', seconds, already, installedFrom, addrs }
   }
   if (state.stage !== 'failed') return { state: state.stage }
   const { error, seconds } = state

@@ -112,6 +112,10 @@ describe('bootstrap ssh, eight hosts with a real sshd and without Node', functio
     const from = hostLines(ended).map((line) => text(line, 'installedFrom'))
     assert.equal(from.filter((name) => name === 'this machine').length, number(ended.last, 'packageSends'))
     for (const host of HOSTS) await assertSameTree(source, hosts.path(host, `${DATA}/again`))
+    for (const line of hostLines(ended)) {
+      const address = text(line, 'host').replace(/:22$/, '')
+      assert.match(String(line['addrs']), new RegExp(`/ip4/${address}/tcp/\\d+`), 'where the join listens')
+    }
     console.log(
       `      ${(sent / 1e6).toFixed(0)} MB left the source, ${(number(ended.last, 'packageBytesSent') / 1e6).toFixed(0)} of them the program`,
     )
