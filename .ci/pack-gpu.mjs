@@ -1,11 +1,10 @@
 // npm run pack:gpu: one archive with all that a GPU machine without Node and network needs to run test:gpu, bench:gpu and dist/swarm.
 // There: tar xf swarm-gpu.tar.xz && cd swarm-gpu && ./run-gpu.sh
-import { copyFileSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { copyNode, copyProgram, root, run, writeArchive } from './pack-parts.mjs'
+import { copyNode, copyProgram, inStagingFolder, root, run, writeArchive } from './pack-parts.mjs'
 
 const ARCHIVE_BYTES_MAX = 40 * 2 ** 20
-const folder = join(root, 'build', 'pack', 'swarm-gpu')
 
 /** The tests and benchmarks, what they compile, and headers for building the addon again. */
 const FOLDERS = [
@@ -18,14 +17,15 @@ const FOLDERS = [
   'node_modules/node-api-headers',
 ]
 
-rmSync(folder, { recursive: true, force: true })
-mkdirSync(folder, { recursive: true })
-for (const path of FOLDERS) cpSync(join(root, path), join(folder, path), { recursive: true })
-copyProgram(join(folder, 'dist'))
-// Where the launcher and run-gpu.sh look for it.
-copyNode(join(folder, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node'))
-copyFileSync(join(root, 'package.json'), join(folder, 'package.json'))
-copyFileSync(join(root, '.ci', 'run-gpu.sh'), join(folder, 'run-gpu.sh'))
-writeFileSync(join(folder, 'commit'), run('git', ['describe', '--always', '--dirty']))
 const archive = join(root, 'build', 'swarm-gpu.tar.xz')
-console.log(`build/swarm-gpu.tar.xz: ${writeArchive(folder, archive, 9, ARCHIVE_BYTES_MAX)} MiB`)
+const size = inStagingFolder('swarm-gpu', (folder) => {
+  for (const path of FOLDERS) cpSync(join(root, path), join(folder, path), { recursive: true })
+  copyProgram(join(folder, 'dist'))
+  // Where the launcher and run-gpu.sh look for it.
+  copyNode(join(folder, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node'))
+  copyFileSync(join(root, 'package.json'), join(folder, 'package.json'))
+  copyFileSync(join(root, '.ci', 'run-gpu.sh'), join(folder, 'run-gpu.sh'))
+  writeFileSync(join(folder, 'commit'), run('git', ['describe', '--always', '--dirty']))
+  return writeArchive(folder, archive, 9, ARCHIVE_BYTES_MAX)
+})
+console.log(`build/swarm-gpu.tar.xz: ${size} MiB`)

@@ -1,6 +1,18 @@
 // What both archives are made of: this repository's Node, the packages that dist/lib loads, and how an archive is written.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -30,6 +42,18 @@ export function copyNode(target) {
   run('strip', [target])
 }
 
+/** Has `work` fill a new folder called `name`, and takes it away again. Two at once do not meet. */
+export function inStagingFolder(name, work) {
+  mkdirSync(join(root, 'build'), { recursive: true })
+  const staging = mkdtempSync(join(root, 'build', 'pack-'))
+  try {
+    mkdirSync(join(staging, name))
+    return work(join(staging, name))
+  } finally {
+    rmSync(staging, { recursive: true, force: true })
+  }
+}
+
 /** The launcher, the bundle, the addon and what the bundle loads from packages, into `folder`. */
 export function copyProgram(folder) {
   const isUsed = (path) => !statSync(path).isFile() || !UNUSED_FILE.test(path)
@@ -44,15 +68,18 @@ export function copyProgram(folder) {
 
 /**
  * An archive of one folder: the same bytes from the same files, whoever packs them and when. `level`: 0 to 9, as xz has it.
- * Throws when it is larger than `bytesMax`.
+ * Throws when it is larger than `bytesMax`; the archive is there whole or not at all.
  */
 export function writeArchive(folder, archive, level, bytesMax) {
   const owner = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', `--mtime=@${commitTime()}`]
   mkdirSync(dirname(archive), { recursive: true })
-  run('tar', ['-C', dirname(folder), ...owner, '-cJf', archive, basename(folder)], { XZ_OPT: `-${level}` })
-  const bytes = statSync(archive).size
+  const part = `${folder}.part`
+  run('tar', ['-C', dirname(folder), ...owner, '-cJf', part, basename(folder)], { XZ_OPT: `-${level}` })
+  const bytes = statSync(part).size
   const mebibytes = (bytes / 2 ** 20).toFixed(1)
-  if (bytes > bytesMax) throw new Error(`${archive} has ${mebibytes} MiB, more than ${bytesMax / 2 ** 20}`)
+  if (bytes > bytesMax) throw new Error(`${archive} would have ${mebibytes} MiB, more than ${bytesMax / 2 ** 20}`)
+  copyFileSync(part, `${archive}.part`)
+  renameSync(`${archive}.part`, archive)
   return mebibytes
 }
 

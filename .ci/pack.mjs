@@ -1,9 +1,9 @@
 // npm run pack [-- --fast] [-- --out DIR]: dist/swarm-<version>-linux-<arch>.tar.xz and its checksum: swarm for a machine without Node,
 // compiler, root and network. --fast compresses little, for tests.
 import { createHash } from 'node:crypto'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { copyNode, copyProgram, root, run, writeArchive } from './pack-parts.mjs'
+import { copyNode, copyProgram, inStagingFolder, root, run, writeArchive } from './pack-parts.mjs'
 
 const ARCHIVE_BYTES_MAX = 45 * 2 ** 20
 const FAST_ARCHIVE_BYTES_MAX = 80 * 2 ** 20
@@ -46,17 +46,19 @@ function copyRuntimeLibraries(folder) {
 const { fast, out } = readArguments(process.argv.slice(2))
 const { version, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const name = `swarm-${version}-${process.platform}-${process.arch}`
-const folder = join(root, 'build', 'pack', name)
-rmSync(folder, { recursive: true, force: true })
-mkdirSync(folder, { recursive: true })
-checkLibcVersion(join(root, 'dist', 'native', 'swarm_codec.node'))
-copyProgram(folder)
-copyNode(join(folder, 'node'))
-copyRuntimeLibraries(join(folder, 'runtime'))
-for (const file of ['LICENSE', 'README.md', 'CHANGELOG.md']) copyFileSync(join(root, file), join(folder, file))
-writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ name: 'swarm', version, type: 'module', license })}\n`)
 const archive = join(out, `${name}.tar.xz`)
-const size = writeArchive(folder, archive, fast ? 1 : 9, fast ? FAST_ARCHIVE_BYTES_MAX : ARCHIVE_BYTES_MAX)
+const size = inStagingFolder(name, (folder) => {
+  checkLibcVersion(join(root, 'dist', 'native', 'swarm_codec.node'))
+  copyProgram(folder)
+  copyNode(join(folder, 'node'))
+  copyRuntimeLibraries(join(folder, 'runtime'))
+  for (const file of ['LICENSE', 'README.md', 'CHANGELOG.md']) copyFileSync(join(root, file), join(folder, file))
+  writeFileSync(
+    join(folder, 'package.json'),
+    `${JSON.stringify({ name: 'swarm', version, type: 'module', license })}\n`,
+  )
+  return writeArchive(folder, archive, fast ? 1 : 9, fast ? FAST_ARCHIVE_BYTES_MAX : ARCHIVE_BYTES_MAX)
+})
 const checksum = createHash('sha256').update(readFileSync(archive)).digest('hex')
 writeFileSync(`${archive}.sha256`, `${checksum}  ${basename(archive)}\n`)
 console.log(`${archive}: ${size} MiB, sha256 ${checksum}`)
