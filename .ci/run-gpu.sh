@@ -1,7 +1,7 @@
 #!/bin/sh
 # On a GPU machine without Node and network, in the unpacked archive of `npm run pack:gpu`: builds the tools for GPUs with CMake and
 # nvcc, tests, measures, and prints everything. Arguments go to the benchmark (--json, --device INDEX). The packed addon is built
-# again where it does not load, as on systems with a C library older than that of the machine that packed it.
+# again where it does not load.
 cd "$(dirname "$0")" || exit 1
 here=$(pwd -P)
 case $(uname -m) in x86_64) arch=x64 ;; aarch64 | arm64) arch=arm64 ;; *) arch=$(uname -m) ;; esac

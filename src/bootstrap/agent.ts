@@ -48,7 +48,7 @@ export interface OfferJob {
 export type AgentJob = JoinJob | OfferJob
 
 /** Lines of a join that are passed on as they are; of `listening` only the addresses, because its ticket is a secret. */
-const TOLD = new Set(['progress', 'warning', 'ready', 'first', 'waiting', 'error', 'summary'])
+const TOLD = new Set(['progress', 'waiting', 'ready', 'error'])
 const POLL_MS = 200
 const LOG_PIECE_BYTES = 65_536
 const JOB_CHARACTERS_MAX = 1 << 20
@@ -103,10 +103,8 @@ function readJob(input: NodeJS.ReadableStream, ended: AbortController): Promise<
 
 /** Trusted beyond its kind: it comes from whoever could log in as this user. */
 function parseJob(line: string): AgentJob | undefined {
-  const value: unknown = parseObject(line)
-  const isJob =
-    typeof value === 'object' && value !== null && 'kind' in value && (value.kind === 'join' || value.kind === 'offer')
-  return isJob ? (value as AgentJob) : undefined
+  const job = parseObject(line)
+  return job?.['kind'] === 'join' || job?.['kind'] === 'offer' ? (job as unknown as AgentJob) : undefined
 }
 
 interface Run {

@@ -145,7 +145,8 @@ async function makeArchive(
   await promisify(execFile)('tar', ['-C', staging, '--dereference', '-czf', join(staging, 'archive'), name], { signal })
 }
 
-async function fileHash(path: string): Promise<string> {
+/** SHA-256 in hex. Throws what reading throws. */
+export async function fileHash(path: string): Promise<string> {
   const hash = createHash('sha256')
   for await (const piece of createReadStream(path)) hash.update(piece)
   return hash.digest('hex')

@@ -28,7 +28,6 @@ export interface HostFacts {
   /** Root of the snapshot that a join has finished there; undefined: none. */
   readonly readyRoot: string | undefined
   readonly tools: ReadonlySet<string>
-  readonly freeBytes: number
 }
 
 export function probeScript(init: ProbeInit): string {
@@ -120,7 +119,6 @@ export class ProbeAnswer {
       isInstalled,
       readyRoot,
       tools: this.#tools,
-      freeBytes: free,
     }
   }
 }

@@ -40,11 +40,6 @@ export class PackageSpread {
     return this.#sent
   }
 
-  /** Whether somebody would be helped by another host that offers it. */
-  get isWanted(): boolean {
-    return this.#waiting.length > 0
-  }
-
   /** Resolves with who gives it; the caller says how that ended. `insistsOnHere`: a host has been tried in vain. */
   ask(insistsOnHere: boolean): Promise<Giver> {
     return new Promise((start) => {

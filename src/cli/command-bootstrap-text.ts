@@ -1,14 +1,12 @@
 // bootstrap slurm, k8s, cloud-init, vast, runpod: each prints a text for another machine and touches nothing.
 
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { pipeline } from 'node:stream/promises'
 import { type Command, Option } from 'commander'
 import { describeError } from '../base/errors.ts'
 import { cloudConfig } from '../bootstrap/cloud-init.ts'
 import { runpodTemplate, vastOnstart } from '../bootstrap/containers.ts'
 import { kubernetesManifests } from '../bootstrap/kubernetes.ts'
+import { fileHash } from '../bootstrap/own-package.ts'
 import { checkPackage, checkStoreUrl, isRemote, type JoinPlan, parseSecrets, usage } from '../bootstrap/plan.ts'
 import { checkPlainText } from '../bootstrap/quoting.ts'
 import { slurmScript } from '../bootstrap/slurm.ts'
@@ -165,21 +163,19 @@ async function packageOf(place: string, flags: TextFlags): Promise<JoinPlan['pac
       'give the address of swarm-<version>-linux-<arch>.tar.xz and its --package-sha256',
     )
   }
-  const sha256 = flags.packageSha256 ?? (flags.package === undefined ? '' : await hashFile(flags.package))
+  const sha256 = flags.packageSha256 ?? (flags.package === undefined ? '' : await hashPackage(flags.package))
   const source = checkPackage(flags.packageUrl, sha256)
   if (place !== 'slurm' && !isRemote(source))
     throw usage('--package-url is a path', 'give an https:// address; only slurm has a shared file system')
   return source
 }
 
-async function hashFile(file: string): Promise<string> {
-  const hash = createHash('sha256')
+async function hashPackage(file: string): Promise<string> {
   try {
-    await pipeline(createReadStream(file), hash)
+    return await fileHash(file)
   } catch (error) {
     throw usage(`cannot read the package ${file}: ${describeError(error)}`, 'check the path after --package')
   }
-  return hash.digest('hex')
 }
 
 async function readSecrets(file: string): Promise<string> {

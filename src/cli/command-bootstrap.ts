@@ -24,6 +24,7 @@ const PARALLEL_MAX = 256
 const PORT_MAX = 65_535
 /** Beside the one that a join listens on. */
 const PACKAGE_PORT_DEFAULT = 4002
+
 interface SshFlags {
   readonly hosts: string
   readonly ssh: string
@@ -171,9 +172,13 @@ async function runSsh(
 
 /** What a join on a host needs of this process's environment: how to reach the store. */
 function passedOn(target: ClusterTarget): Record<string, string> {
-  const set = SECRET_KEYS.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] ?? '']]))
-  const { SWARM_TICKET: _, ...env } = Object.fromEntries(set)
-  return target.ticket === undefined ? env : { ...env, SWARM_TICKET: target.ticket }
+  const passed: Record<string, string> = {}
+  for (const name of SECRET_KEYS) {
+    // A ticket that is set here may lead to another snapshot.
+    const value = name === 'SWARM_TICKET' ? target.ticket : process.env[name]
+    if (value !== undefined) passed[name] = value
+  }
+  return passed
 }
 
 /** Keys in a file of this machine do not reach the hosts; those may have their own. */

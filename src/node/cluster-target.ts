@@ -4,7 +4,6 @@ import type { Root } from '../base/ids.ts'
 import { looksLikeTicket, parseTicket } from '../snapshot/ticket.ts'
 import { resolveTarget } from './join-target.ts'
 import type { Machine } from './machine.ts'
-import { findSnapshot } from './snapshot-records.ts'
 
 export interface ClusterTarget {
   readonly root: Root
@@ -29,18 +28,14 @@ export async function findClusterTarget(
     const { root, name } = parseTicket(snapshot)
     return { root, name, rawBytes: undefined, argument: '-', ticket: snapshot }
   }
-  const { target, store } = await resolveTarget(
+  const { target, store, record } = await resolveTarget(
     snapshot,
     storeUrl,
     (at) => machine.openStore(at),
     () => undefined,
     signal,
   )
-  try {
-    const { root, name } = target
-    const found = store === undefined ? undefined : await findSnapshot(store.store, name, root, { signal })
-    return { root, name, rawBytes: found?.record.rawBytes, argument: `${name}@${root}`, ticket: undefined }
-  } finally {
-    await store?.store.close()
-  }
+  await store?.store.close()
+  const { root, name } = target
+  return { root, name, rawBytes: record?.rawBytes, argument: `${name}@${root}`, ticket: undefined }
 }

@@ -6,7 +6,7 @@ import { parseSnapshotName } from '../snapshot/object-keys.ts'
 import { looksLikeTicket, parseTicket, type Ticket } from '../snapshot/ticket.ts'
 import type { OpenedStore } from '../store/open-store.ts'
 import type { Patience } from './patience.ts'
-import { readSwarmKey, SnapshotSearch } from './snapshot-records.ts'
+import { findSnapshot, readSwarmKey, type SnapshotRecord } from './snapshot-records.ts'
 
 export interface JoinTarget {
   readonly root: Root
@@ -26,6 +26,8 @@ export interface ResolvedTarget {
   readonly target: JoinTarget
   /** Undefined: peers only. The caller closes it. */
   readonly store: OpenedStore | undefined
+  /** What the store says of the snapshot; absent for a ticket. */
+  readonly record?: SnapshotRecord
 }
 
 /**
@@ -54,12 +56,12 @@ export async function resolveTarget(
   }
   const opened = await openStore({ url: storeUrl })
   try {
-    const search = new SnapshotSearch(opened.store, name, root)
-    const look = () => search.look({ signal })
-    const found = await (patience === undefined ? look() : patience.find('snapshot', look, signal))
-    if (found === undefined) throw await search.notFound({ signal })
+    const found = await findSnapshot(opened.store, name, root, { signal }, (look) =>
+      patience === undefined ? look() : patience.find('snapshot', look, signal),
+    )
     const swarmKey = await readSwarmKey(opened.store, found.record.root, { signal })
-    return { target: { root: found.record.root, swarmKey, name, addresses: [], isPublished: true }, store: opened }
+    const target = { root: found.record.root, swarmKey, name, addresses: [], isPublished: true }
+    return { target, store: opened, record: found.record }
   } catch (error) {
     await opened.store.close()
     throw error

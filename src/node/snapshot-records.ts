@@ -44,21 +44,28 @@ export async function listNames(store: ObjectStore, options: CallOptions): Promi
   return names
 }
 
-/** What `name` means now, or the given root under that name. Throws `snapshotNotFound` with near names. */
+/**
+ * What `name` means now, or the given root under that name. Throws `snapshotNotFound` with near names. `search` looks as often as it likes;
+ * default: once.
+ */
 export async function findSnapshot(
   store: ObjectStore,
   name: string,
   root: Root | undefined,
   options: CallOptions,
+  search: (look: SnapshotLook) => Promise<NamedSnapshot | undefined> = (look) => look(),
 ): Promise<NamedSnapshot> {
-  const search = new SnapshotSearch(store, name, root)
-  const found = await search.look(options)
+  const wanted = new SnapshotSearch(store, name, root)
+  const found = await search(() => wanted.look(options))
   if (found !== undefined) return found
-  throw await search.notFound(options)
+  throw await wanted.notFound(options)
 }
 
+/** One look at the store. */
+type SnapshotLook = () => Promise<NamedSnapshot | undefined>
+
 /** Looks for what `name` means, or for the given root under it, as often as wanted. */
-export class SnapshotSearch {
+class SnapshotSearch {
   readonly #store: ObjectStore
   readonly #name: string
   readonly #root: Root | undefined
