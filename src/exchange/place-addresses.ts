@@ -71,6 +71,11 @@ const IDENTITY_PORTS_FROM = 70_000
 /** Interfaces of containers and virtual machines on this host: their addresses are the same on every such host. */
 const BRIDGE = /^(docker\d|br-[0-9a-f]|virbr|cni|cbr\d|flannel|cilium|cali|veth|podman|lxc|lxdbr|kube-|nodelocaldns)/
 
+/** Multicast, broadcast and reserved ones: no machine has them. */
+const NO_MACHINE = new BlockList()
+NO_MACHINE.addSubnet('224.0.0.0', 3, 'ipv4')
+NO_MACHINE.addSubnet('ff00::', 8, 'ipv6')
+
 /** Whether a variable is one of those that are looked at here. */
 export function isPlaceVariable(name: string): boolean {
   return NAMES.has(name) || PORT_NAME.test(name)
@@ -129,7 +134,7 @@ type ReadPlace = (reader: VariableReader, asked: AskedAddresses, interfaces: Int
 
 const PLACES: Readonly<Record<Place, ReadPlace>> = {
   vast: (reader, asked) => {
-    const host = reader.host('PUBLIC_IPADDR')
+    const host = reader.publicHost('PUBLIC_IPADDR')
     const mapping = readMapping(reader, asked, 'VAST_TCP_PORT_', 'PUBLIC_IPADDR', host)
     return {
       ...mapping,
@@ -141,7 +146,7 @@ const PLACES: Readonly<Record<Place, ReadPlace>> = {
     }
   },
   runpod: (reader, asked) => {
-    const host = reader.host('RUNPOD_PUBLIC_IP')
+    const host = reader.publicHost('RUNPOD_PUBLIC_IP')
     const mapping = readMapping(reader, asked, 'RUNPOD_TCP_PORT_', 'RUNPOD_PUBLIC_IP', host)
     const pod = reader.word('RUNPOD_POD_ID', /^[a-z0-9][a-z0-9-]{0,62}$/)
     const centre = reader.word('RUNPOD_DC_ID', /^[A-Za-z0-9._-]{1,40}$/)
@@ -275,12 +280,18 @@ class VariableReader {
 
   /** An IP address at which another machine could reach something. */
   host(name: string): string | undefined {
-    const fits = (value: string): boolean => isIP(value) !== 0 && ['private', 'public'].includes(scopeOf(value))
+    const fits = (value: string): boolean => isMachine(value) && ['private', 'public'].includes(scopeOf(value))
     return this.#read(name, fits, 'an IP address of a machine')
   }
 
+  /** One that means the same everywhere. A private one leads elsewhere in other buildings, which would count as one site with it. */
+  publicHost(name: string): string | undefined {
+    const fits = (value: string): boolean => isMachine(value) && scopeOf(value) === 'public'
+    return this.#read(name, fits, 'an IP address of the public internet')
+  }
+
   port(name: string): number | undefined {
-    const fits = (value: string): boolean => /^\d{1,5}$/.test(value) && Number(value) >= 1 && Number(value) <= 65_535
+    const fits = (value: string): boolean => /^[1-9]\d{0,4}$/.test(value) && Number(value) <= 65_535
     const value = this.#read(name, fits, 'a port from 1 to 65535')
     return value === undefined ? undefined : Number(value)
   }
@@ -308,8 +319,14 @@ class VariableReader {
   }
 }
 
+/** An IP address of one machine, whatever its scope. A zone (`%eth0`) names an interface of this machine and means nothing to others. */
+function isMachine(text: string): boolean {
+  const family = isIP(text)
+  return family !== 0 && !text.includes('%') && !NO_MACHINE.check(text, family === 4 ? 'ipv4' : 'ipv6')
+}
+
 function parseSubnet(text: string): BlockList | undefined {
-  const [, network = '', prefix = ''] = /^([0-9A-Fa-f.:]+)\/(\d{1,3})$/.exec(text) ?? []
+  const [, network = '', prefix = ''] = /^([0-9A-Fa-f.:]+)\/(0|[1-9]\d{0,2})$/.exec(text) ?? []
   const family = isIP(network)
   if (family === 0 || prefix === '' || Number(prefix) > (family === 4 ? 32 : 128)) return undefined
   const list = new BlockList()

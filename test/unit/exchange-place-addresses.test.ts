@@ -316,6 +316,46 @@ describe('addresses by place', () => {
     })
   }
 
+  it('only the address of one machine on the public internet counts as one outside (B3)', () => {
+    const place = (address: string, names: Environment): PlacedAddresses =>
+      placeAddresses(mergeEnvironments({ ...names, PUBLIC_IPADDR: address }, {}), CONTAINER, NOBODY_ASKED)
+    const names = { VAST_CONTAINERLABEL: 'C.24180553', VAST_TCP_PORT_4001: '41850' }
+    const zoned = ['2001:db8::1%eth0', 'fe80::1%eth0', 'fe80::1']
+    const groups = ['255.255.255.255', '224.0.0.5', '240.0.0.1', 'ff02::1', 'ff0e::1']
+    const inside = ['192.168.1.5', '10.0.0.1', '100.65.0.119', 'fd00::1', '::ffff:10.0.0.1', '127.0.0.1', '::1', '::']
+    const words = ['203.0.113.04', '0xcb.0.113.4', '203.0.113', '127.1', '203.0.113.4,203.0.113.5', '203.0.113.4/32']
+    for (const address of [...zoned, ...groups, ...inside, ...words]) {
+      const { announce, site, warnings, mappedPort } = place(address, names)
+      assert.deepEqual([announce, site, mappedPort], [[], '', 41_850], address)
+      assert.match(warnings.join(), /^PUBLIC_IPADDR is not an IP address of the public internet and is ignored$/)
+    }
+    assert.deepEqual(place(' 2001:db8::1\n', names).announce, ['/ip6/2001:db8::1/tcp/41850'])
+  })
+
+  it('only a plain number is a port, only a plain prefix makes a subnet (B3)', () => {
+    const place = (names: Environment): PlacedAddresses =>
+      placeAddresses(mergeEnvironments(names, {}), COMPUTE_NODE, NOBODY_ASKED)
+    for (const port of ['04001', '00001', '0', '0x1f', '1e3', '+80', '80.0', '65536', '41850/tcp', '41 850', '٤١']) {
+      const { announce, mappedPort, warnings } = place({ ...VAST, VAST_TCP_PORT_4001: port })
+      assert.deepEqual([announce, mappedPort], [[], undefined], port)
+      assert.match(warnings.join(), /^VAST_TCP_PORT_4001 is not a port/)
+    }
+    for (const subnet of ['10.128.0.0/016', '10.128/16', '10.128.0.0', 'fe80::1%1/10', '10.128.0.0/16,10.0.0.0/8']) {
+      const { untoldHosts, warnings } = place({ SWARM_SUBNET: subnet })
+      assert.deepEqual([untoldHosts, warnings.length], [[], 1], subnet)
+    }
+  })
+
+  it('Kubernetes: a private address of the host is told, a group’s is not', () => {
+    const place = (host: string): PlacedAddresses =>
+      placeAddresses({ ...KUBERNETES, HOST_IP: host, SWARM_HOST_PORT: '4001' }, POD, NOBODY_ASKED)
+    assert.deepEqual(place('10.3.0.9').announce, ['/ip4/10.3.0.9/tcp/4001'])
+    for (const host of ['239.1.1.1', 'fe80::9%eth0', '2001:db8::9%1']) {
+      assert.deepEqual(place(host).announce, [], host)
+      assert.match(place(host).warnings.join(), /^HOST_IP is not an IP address of a machine/)
+    }
+  })
+
   it('what the process lacks is taken from the launch, and nothing that is not looked at (B5)', () => {
     const launch = { PUBLIC_IPADDR: '203.0.113.52', VAST_TCP_PORT_4001: '41850', VAST_API_KEY: 'secret', PATH: '/bin' }
     const merged = mergeEnvironments({ VAST_TCP_PORT_4001: '1', PUBLIC_IPADDR: '', HOME: '/root' }, launch)
