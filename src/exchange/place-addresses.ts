@@ -338,8 +338,9 @@ function contains(subnet: BlockList, host: string): boolean {
   return subnet.check(host, isIPv6(host) ? 'ipv6' : 'ipv4')
 }
 
+/** Those that more than this machine can reach: a mapping to another one leads nowhere. */
 function portsOf(addresses: readonly string[]): number[] {
-  return addresses.flatMap((text) => {
+  return addresses.filter(isSeenByOthers).flatMap((text) => {
     const parsed = parseAddress(text)
     return (parsed === undefined ? undefined : tcpAddress(parsed)?.port) ?? []
   })

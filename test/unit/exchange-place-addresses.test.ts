@@ -163,6 +163,30 @@ const ROWS: readonly Row[] = [
     expected: { listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], outboundOnly: false, untoldHosts: [] },
   },
   {
+    name: 'vast.ai: a port that only this machine can reach is not announced, whatever is mapped to it',
+    environment: { ...VAST, VAST_TCP_PORT_4001: '41850', VAST_TCP_PORT_70000: '4001' },
+    interfaces: CONTAINER,
+    asked: { listen: ['/ip4/127.0.0.1/tcp/4001'], listenIsDefault: false },
+    expected: { announce: [], mappedPort: undefined, outboundOnly: false },
+  },
+  {
+    name: 'RunPod: of two ports the one that others can reach is announced',
+    environment: { ...RUNPOD, RUNPOD_TCP_PORT_4001: '10342', RUNPOD_TCP_PORT_5000: '10343' },
+    interfaces: CONTAINER,
+    asked: { listen: ['/ip4/127.0.0.1/tcp/4001', '/ip4/0.0.0.0/tcp/5000'], listenIsDefault: false },
+    expected: {
+      announce: ['/ip4/198.51.100.77/tcp/10343', '/dns4/w4k2fz0b9x1mqe.runpod.internal/tcp/5000'],
+      mappedPort: 10_343,
+    },
+  },
+  {
+    name: 'Kubernetes: a port that only the pod can reach is not announced',
+    environment: { ...KUBERNETES, POD_IP: '10.244.9.9', HOST_IP: '192.168.10.5', SWARM_HOST_PORT: '31001' },
+    interfaces: POD,
+    asked: { listen: ['/ip4/127.0.0.1/tcp/4001'], listenIsDefault: false },
+    expected: { announce: [] },
+  },
+  {
     name: 'a CONTAINER_ID that is no number is not vast.ai',
     environment: { CONTAINER_ID: '8f2c9e' },
     interfaces: CONTAINER,
