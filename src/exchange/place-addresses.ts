@@ -2,7 +2,7 @@
 // addresses others may reach: pure rules. What a person asked for is never changed, and what is derived here counts as
 // reachable only after a dial-back.
 
-import { BlockList, isIP, isIPv6 } from 'node:net'
+import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
 import { hashBytes } from '../base/hash.ts'
 import { hostOf, parseAddress, scopeOf, tcpAddress } from './addresses.ts'
 
@@ -246,9 +246,12 @@ function untold(reader: VariableReader, interfaces: Interfaces): string[] {
     const chosen = all.filter(
       (each) => (name === undefined || each.name === name) && (subnet === undefined || contains(subnet, each.address)),
     )
-    if (chosen.length > 0) return all.filter((each) => !chosen.includes(each)).map(({ address }) => address)
+    // What nobody asked for listens on IPv4 alone. An interface that is up has an IPv6 address before it has one of those.
+    if (chosen.some(({ address }) => isIPv4(address))) {
+      return all.filter((each) => !chosen.includes(each)).map(({ address }) => address)
+    }
     const names = [name === undefined ? [] : 'SWARM_IFACE', subnet === undefined ? [] : 'SWARM_SUBNET'].flat()
-    reader.warn(`no interface of this machine fits ${names.join(' and ')}, which is ignored`)
+    reader.warn(`no IPv4 address of this machine fits ${names.join(' and ')}, which is ignored`)
   }
   const bridges = all.filter((each) => BRIDGE.test(each.name))
   const others = all.filter(

@@ -299,6 +299,13 @@ const ROWS: readonly Row[] = [
     warnings: [/^SWARM_SUBNET is not a subnet/, /fits SWARM_IFACE, which is ignored/],
   },
   {
+    name: 'an interface without an IPv4 address, where nothing listens, is ignored: else nothing at all would be told',
+    environment: { ...SLURM, SWARM_IFACE: 'ib1' },
+    interfaces: { ...COMPUTE_NODE, ib1: [{ address: 'fe80::5:21', internal: false }] },
+    expected: { untoldHosts: [] },
+    warnings: [/^no IPv4 address of this machine fits SWARM_IFACE, which is ignored/],
+  },
+  {
     name: 'a plain machine keeps the bridges of its containers to itself',
     environment: { HOSTNAME: 'ip-172-31-4-9', PUBLIC_IPADDR: '203.0.113.1' },
     interfaces: VM,
