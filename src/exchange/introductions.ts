@@ -70,15 +70,27 @@ export class Introductions {
 
   /** Whether no more need be asked: with a mapped port, that somebody on the same network gets through is not enough. */
   get #isSettled(): boolean {
-    if (this.#init.mappedPort === undefined) return this.reachable
+    if (this.#init.mappedPort === undefined) return this.#reached.length > 0
     return [...this.#verdicts].some(([text, verdict]) => verdict === 'reachable' && isWide(text))
   }
 
   /** The addresses to tell: those found reachable; before any check those that may be. */
   get addresses(): Multiaddr[] {
-    const all = [...this.#candidates().values()]
-    const reachable = all.filter((address) => this.#verdicts.get(address.toString()) === 'reachable')
-    return reachable.length > 0 ? worthTelling(reachable) : this.possibleAddresses
+    const reached = this.#reached
+    if (reached.length > 0) return reached
+    // Peers on this machine, which got through at a loopback address, know others there who can use it.
+    const near = [...this.#candidates().values()].filter((address) => this.#isReached(address))
+    const all = [...this.possibleAddresses, ...near]
+    return [...new Map(all.map((address) => [address.toString(), address])).values()]
+  }
+
+  /** Where peers got through that may be elsewhere: not at a loopback address, where there is a better one. */
+  get #reached(): Multiaddr[] {
+    return worthTelling([...this.#candidates().values()]).filter((address) => this.#isReached(address))
+  }
+
+  #isReached(address: Multiaddr): boolean {
+    return this.#verdicts.get(address.toString()) === 'reachable'
   }
 
   /** All that nobody has failed to reach: for people, who may know more about their network than the peers of now. */

@@ -51,6 +51,41 @@ async function introduce(own: Multiaddr[], mappedPort: number | undefined) {
   return { introductions, meet, told, state }
 }
 
+describe('introductions of a node that another one on its machine reached', () => {
+  const HERE = multiaddr('/ip4/127.0.0.1/tcp/4001')
+
+  it('go on asking and do not withhold the address of the network, until somebody elsewhere got through', async () => {
+    const { introductions, meet, told, state } = await introduce([HERE, LAN], undefined)
+    const near = await meet()
+    const results = ['reachable', 'untried'] as const
+    introductions.heard(near.link, { type: 'dialBackResult', results: [...results], observed: HERE.bytes })
+    assert.equal(state.changes, 1)
+    assert.deepEqual(await told(), [String(LAN), String(HERE)])
+    const far = await meet()
+    assert.deepEqual(far.asked(), [[String(LAN)]])
+    introductions.heard(far.link, { type: 'dialBackResult', results: ['reachable'], observed: LAN.bytes })
+    assert.equal(state.changes, 2)
+    assert.deepEqual(await told(), [String(LAN)])
+    assert.deepEqual((await meet()).asked(), [])
+  })
+
+  it('tell that address once where nobody gets through at the better one', async () => {
+    const { introductions, meet, told } = await introduce([HERE, LAN], undefined)
+    const { link } = await meet()
+    const results = ['reachable', 'unreachable'] as const
+    introductions.heard(link, { type: 'dialBackResult', results: [...results], observed: HERE.bytes })
+    assert.deepEqual(await told(), [String(HERE)])
+  })
+
+  it('are settled where there is no other address', async () => {
+    const { introductions, meet, told } = await introduce([HERE], undefined)
+    const { link } = await meet()
+    introductions.heard(link, { type: 'dialBackResult', results: ['reachable'], observed: HERE.bytes })
+    assert.deepEqual(await told(), [String(HERE)])
+    assert.deepEqual((await meet()).asked(), [])
+  })
+})
+
 describe('introductions behind a mapped port', () => {
   it('go on asking after a neighbour got through, and tell the mapped address when somebody outside did (P17)', async () => {
     const { introductions, meet, told, state } = await introduce([STALE, LAN], 41_234)
