@@ -9,7 +9,7 @@ import { yamux } from '@libp2p/yamux'
 import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { describeError, SwarmError, systemErrorCode } from '../base/errors.ts'
-import { hostOf, parseAddress, tcpAddress } from './addresses.ts'
+import { hostOf, parseAddress, tcpAddress, worthTelling } from './addresses.ts'
 import { corked } from './corked.ts'
 import type { DataConnector } from './data-connector.ts'
 import type { OpenPlane } from './data-plane.ts'
@@ -56,12 +56,15 @@ export interface NodeInit {
  */
 export async function startNode(init: NodeInit): Promise<Libp2p> {
   const announce = [...(init.place?.announce ?? []), ...init.announce]
-  for (const address of [...init.listen, ...announce]) {
-    if (parseAddress(address) !== undefined) continue
-    throw new SwarmError('usage', `not a multiaddr: ${address}`, {
-      blame: 'caller',
-      cure: 'write it like /ip4/0.0.0.0/tcp/4001',
-    })
+  for (const address of init.listen) {
+    if (parseAddress(address) === undefined) throw wrongAddress(`not a multiaddr: ${address}`, '/ip4/0.0.0.0/tcp/4001')
+  }
+  for (const address of announce) {
+    const parsed = parseAddress(address)
+    const example = '/ip4/203.0.113.7/tcp/4001'
+    if (parsed === undefined) throw wrongAddress(`not a multiaddr: ${address}`, example)
+    // It would be left out of every record, and the node count as reachable all the same.
+    if (worthTelling([parsed]).length === 0) throw wrongAddress(`no TCP port to announce: ${address}`, example)
   }
   const listen: string[] = []
   for (const address of init.listen) listen.push(await freeAddress(address, init.listenIsDefault))
@@ -136,6 +139,10 @@ function tryListen(host: string, port: number): Promise<Error | undefined> {
   server.on('error', (error) => result.resolve(error))
   server.listen({ host, port }, () => server.close(() => result.resolve(undefined)))
   return result.promise
+}
+
+function wrongAddress(what: string, example: string): SwarmError {
+  return new SwarmError('usage', what, { blame: 'caller', cure: `write it like ${example}` })
 }
 
 function cannotListen(where: string, why: string, cause?: unknown): SwarmError {

@@ -60,6 +60,9 @@ describe('bad input', function () {
         [['list', '--store', 'gs://bucket'], /gs:/],
         [joining(NAME, 'listen', '--listen', 'nonsense', ...store), /nonsense/],
         [joining(NAME, 'peer', '--peer', 'nonsense', ...store), /nonsense/],
+        [joining(NAME, 'announce', '--announce', '203.0.113.7:4001', ...store), /203\.0\.113\.7:4001/],
+        [joining(NAME, 'announce', '--announce', '/ip4/203.0.113.7', ...store), /no TCP port .*203\.0\.113\.7/],
+        [joining(NAME, 'announce', '--announce', '/ip4/203.0.113.7/tcp/0', ...store), /no TCP port .*tcp\/0/],
       ]
       await eachTwo(cases, async ([args, message]) => {
         const error = await fail(2, args)
