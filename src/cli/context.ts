@@ -6,6 +6,9 @@ import { SHUTDOWN_MS_MAX } from '../node/limits.ts'
 import { openMachine } from '../node/machine.ts'
 import { Output } from './output.ts'
 
+/** What a timer of Node can wait: 24 days. One that is given more ends at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1
+
 export interface GlobalOptions {
   readonly store?: string
   readonly json?: boolean
@@ -67,9 +70,14 @@ export function makeContext(command: Command): Context {
     signal: failing.signal,
     setDeadline(ms) {
       const error = new SwarmError('deadlineReached', `not complete after ${ms / 1000} s`, { cure, retry: true })
-      setTimeout(() => {
-        if (!endsWell) end(error)
-      }, ms).unref()
+      const wait = (leftMs: number): void => {
+        const stepMs = Math.min(leftMs, TIMER_MS_MAX)
+        setTimeout(() => {
+          if (leftMs > stepMs) wait(leftMs - stepMs)
+          else if (!endsWell) end(error)
+        }, stepMs).unref()
+      }
+      wait(ms)
     },
     interruptsEndWell() {
       endsWell = true

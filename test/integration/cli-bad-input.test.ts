@@ -6,7 +6,7 @@ import { hashToId } from '../../src/base/hash.ts'
 import { isObjectId } from '../../src/base/ids.ts'
 import { manifestKey, snapshotKey, swarmKeyKey } from '../../src/snapshot/object-keys.ts'
 import { encodeTicket, parseTicket } from '../../src/snapshot/ticket.ts'
-import { eachTwo, fail, LISTEN, type Line, start, succeed, text, useFolder } from '../support/cli.ts'
+import { eachTwo, fail, LISTEN, type Line, start, succeed, swarm, text, useFolder } from '../support/cli.ts'
 import { bytes, ENTRIES, type EntryInit, forge } from '../support/forged-manifest.ts'
 import { assertSameTree, describeTree, makeBlobs } from '../support/trees.ts'
 
@@ -79,6 +79,12 @@ describe('bad input', function () {
 
     it('G3: --device cuda without a GPU exits 9', async () => {
       await fail(9, joining(NAME, 'cuda', '--device', 'cuda', ...store))
+    })
+
+    it('a --deadline that lies further ahead than a timer can wait does not end a join', async () => {
+      const { code, stderr } = await swarm(joining(NAME, 'ample', '--deadline', '30d', ...store))
+      assert.equal(code, 0, stderr)
+      assert.doesNotMatch(stderr, /Timeout/)
     })
 
     it('--deadline ends with 11 and a later run goes on', async () => {
