@@ -133,11 +133,14 @@ async function serve(command: SourceCommand, served: Served, stop: AbortSignal):
     if (event.type === 'listening') command.announce(event.ticket)
   }
   const seeding = await seed({ ...served, peering, memoryBytes, startedAtMs, emit, log })
+  // A node that only dials, while nobody is connected, has no socket that would keep the process.
+  const alive = setInterval(() => undefined, 60_000)
   try {
     if (!stop.aborted)
       await new Promise<void>((resolve) => stop.addEventListener('abort', () => resolve(), { once: true }))
     return seeding.report()
   } finally {
+    clearInterval(alive)
     await seeding.close()
   }
 }

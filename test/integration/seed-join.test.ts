@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { stat, writeFile } from 'node:fs/promises'
-import { type Command, LISTEN, number, start, succeed, text, useFolder } from '../support/cli.ts'
+import { type Command, fail, LISTEN, number, start, succeed, text, useFolder } from '../support/cli.ts'
 import { assertSameTree, makeWorkspace } from '../support/trees.ts'
 
 describe('seed and join without a store', function () {
@@ -71,6 +71,16 @@ describe('seed and join without a store', function () {
     await assertSameTree(source, `${folder}/late`)
     again.kill('SIGINT')
     assert.equal((await again.ended).code, 0)
+  })
+
+  it('a seed that only dials goes on although nobody is there, and ends well', async () => {
+    const lonely = start(seed('--listen', '', '--state', `${folder}/lonely`))
+    const listening = await lonely.line('listening')
+    assert.deepEqual(listening['addrs'], [])
+    const nobody = await fail(2, ['join', text(listening, 'ticket'), `${folder}/none`, ...LISTEN])
+    assert.match(text(nobody, 'message'), /no peer to ask/)
+    lonely.kill('SIGINT')
+    assert.equal((await lonely.ended).code, 0)
   })
 
   it('a join that was killed goes on with what it has', async () => {
