@@ -45,10 +45,17 @@ function makeProgram(): Command {
   return program
 }
 
+/** A variable that is set to nothing, as templates and manifests leave it, counts as not set. */
+function dropEmptyVariables(): void {
+  for (const [name, value] of Object.entries(process.env)) {
+    if (name.startsWith('SWARM_') && value === '') delete process.env[name]
+  }
+}
+
 /** For failures before or outside a command's own context. */
 function plainOutput(argv: readonly string[]): Output {
   const has = (flag: string): boolean => argv.includes(flag)
-  const json = has('--json') || (process.env['SWARM_JSON'] ?? '') !== ''
+  const json = has('--json') || process.env['SWARM_JSON'] !== undefined
   return new Output({ json, quiet: has('--quiet'), verbose: has('--verbose'), color: 'auto', logFile: undefined })
 }
 
@@ -70,6 +77,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+dropEmptyVariables()
 process.on('unhandledRejection', (error) => {
   process.exit(plainOutput(process.argv.slice(2)).failed(error))
 })

@@ -6,7 +6,7 @@ import { SwarmError } from '../base/errors.ts'
 export async function readTicketArgument(snapshot: string): Promise<string> {
   if (snapshot === '-') {
     const fromEnvironment = process.env['SWARM_TICKET']
-    if (fromEnvironment !== undefined && fromEnvironment !== '') return fromEnvironment.trim()
+    if (fromEnvironment !== undefined) return fromEnvironment.trim()
     return (await readAll(process.stdin)).trim()
   }
   if (!snapshot.startsWith('@')) return snapshot

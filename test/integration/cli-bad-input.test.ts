@@ -81,6 +81,23 @@ describe('bad input', function () {
       await fail(9, joining(NAME, 'cuda', '--device', 'cuda', ...store))
     })
 
+    it('an option whose variable is set to nothing is not given', async () => {
+      const env = {
+        SWARM_WAIT: '',
+        SWARM_DEADLINE: '',
+        SWARM_LISTEN: '',
+        SWARM_ANNOUNCE: '',
+        SWARM_SITE: '',
+        SWARM_JSON: '',
+      }
+      const joined = start(['join', NAME, `${folder}/nothing`, ...store], { env })
+      const listening = await joined.line('listening')
+      assert.notDeepEqual(listening['addrs'], [])
+      assert.equal((await joined.ended).code, 0)
+      const { stdout } = await swarm(['list', ...store], { env, json: false })
+      assert.doesNotMatch(stdout, /\{/)
+    })
+
     it('a --deadline that lies further ahead than a timer can wait does not end a join', async () => {
       const { code, stderr } = await swarm(joining(NAME, 'ample', '--deadline', '30d', ...store))
       assert.equal(code, 0, stderr)
