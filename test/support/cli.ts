@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { inNamespace } from './netns.ts'
+import { asProcessOne, signalProcessOne } from './process-one.ts'
 
 const LAUNCHER = fileURLToPath(new URL('../../dist/swarm', import.meta.url))
 /** `nobody`, for what root cannot be refused. */
@@ -32,6 +33,8 @@ export interface RunOptions {
   readonly unprivileged?: boolean
   /** Network namespace to run in; default ours. */
   readonly namespace?: string
+  /** Run as process 1 of a process namespace; default false. */
+  readonly isProcessOne?: boolean
 }
 
 export interface Ended {
@@ -53,6 +56,7 @@ export class Command {
   /** Settles when the process has ended and all its output was read; rejects when it broke the contract. */
   readonly ended: Promise<Ended>
   readonly #child: ChildProcess
+  readonly #isProcessOne: boolean
   readonly #watchers = new Set<() => void>()
   #stdout = ''
   #problem: unknown
@@ -60,7 +64,11 @@ export class Command {
   constructor(args: readonly string[], options: RunOptions = {}) {
     const json = options.json ?? true
     const owner = options.unprivileged === true && process.getuid?.() === 0 ? { uid: UNPRIVILEGED_ID } : {}
-    const [program, ...rest] = inNamespace(options.namespace, LAUNCHER, json ? [...args, '--json'] : args)
+    this.#isProcessOne = options.isProcessOne ?? false
+    const all = json ? [...args, '--json'] : args
+    const [program, ...rest] = this.#isProcessOne
+      ? asProcessOne(LAUNCHER, all)
+      : inNamespace(options.namespace, LAUNCHER, all)
     const child = spawn(program, rest, {
       stdio: 'pipe',
       env: { ...cleanEnvironment(), ...options.env },
@@ -121,7 +129,10 @@ export class Command {
 
   /** Sends a signal to this process only. */
   kill(signal: NodeJS.Signals): void {
-    if (running.has(this)) this.#child.kill(signal)
+    if (!running.has(this)) return
+    const { pid } = this.#child
+    if (this.#isProcessOne && pid !== undefined) signalProcessOne(pid, signal)
+    else this.#child.kill(signal)
   }
 
   #take(line: string, json: boolean): void {
