@@ -71,11 +71,19 @@ async function serve(init: JoinDirectoryInit, tree: JoinedTree, statePath: strin
     const stopServing = init.interruptsEndWell()
     const command = init.onReady === undefined ? undefined : runOnReady(init.onReady, init)
     await linger(init.linger, tree.session, report.seconds * 1000, stopServing)
-    await command
+    // After an interrupt there are seconds left to take leave in; the command may run for days, and goes on by itself.
+    await Promise.race([command, whenAborted(stopServing)])
     return tree.report()
   } finally {
     await tree.close()
   }
+}
+
+function whenAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }
 
 /** The command's output goes to stderr, so that stdout stays ours; its failure does not undo the join. */

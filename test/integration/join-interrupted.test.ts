@@ -1,7 +1,7 @@
 // Joins that are killed or interrupted, and run again without a flag.
 
 import assert from 'node:assert/strict'
-import { readdir } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { type Command, LISTEN, type Line, number, start, succeed, text, useFolder } from '../support/cli.ts'
 import { assertSameTree, describeTree, makeBlobs, makeWorkspace } from '../support/trees.ts'
 
@@ -97,6 +97,22 @@ describe('an interrupted join', function () {
     const { code, last } = await run.ended
     assert.equal(code, 0)
     assert.equal(last.type, 'summary')
+  })
+
+  it('SIGTERM after ready ends well, with a summary, while --on-ready still runs', async () => {
+    const command = `for i in $(seq 300); do [ ! -e '${folder}/stop' ] || exit 0; sleep 0.1; done`
+    // The end of a process is the end of its output, which the command shares.
+    const onReady = `echo begun; exec >/dev/null 2>&1; ${command}`
+    const run = start(join('interrupted', 'x', '--linger', '0', '--on-ready', onReady))
+    try {
+      await run.words(/^begun$/m)
+      run.kill('SIGTERM')
+      const { code, last } = await run.ended
+      assert.equal(code, 0)
+      assert.equal(last.type, 'summary')
+    } finally {
+      await writeFile(`${folder}/stop`, '')
+    }
   })
 
   it('SIGINT ends a join that waits for another one in the same directory', async () => {
