@@ -55,6 +55,8 @@ export class Introductions {
   readonly #known = new Map<PeerId, Acquaintance>()
   /** Verdicts of peers about our addresses, by address; reachable once is reachable. */
   readonly #verdicts = new Map<string, Reachability>()
+  /** What any peer was asked about. */
+  readonly #everAsked = new Set<string>()
   /** Addresses from which peers saw us come, with our listening port put in. */
   readonly #observed = new Map<string, Multiaddr>()
 
@@ -204,9 +206,13 @@ export class Introductions {
     const known = this.#known.get(link.peer)
     if (known === undefined || known.asked !== undefined) return
     if (known.dialBacksAsked >= limits.DIAL_BACKS_PER_LINK_MAX) return
-    const open = [...this.#candidates()].filter(([text]) => this.#verdicts.get(text) !== 'reachable')
-    const asked = open.map(([, address]) => address).slice(0, limits.DIAL_BACK_ADDRESSES_MAX)
+    const open = [...this.#candidates().values()].filter((address) => !this.#isReached(address))
+    // A machine may have more than fit in one question, and be reachable at the last of them.
+    const wasAsked = (address: Multiaddr): number => Number(this.#everAsked.has(address.toString()))
+    if (open.length > limits.DIAL_BACK_ADDRESSES_MAX) open.sort((left, right) => wasAsked(left) - wasAsked(right))
+    const asked = open.slice(0, limits.DIAL_BACK_ADDRESSES_MAX)
     if (asked.length === 0) return
+    for (const address of asked) this.#everAsked.add(address.toString())
     known.asked = asked
     known.dialBacksAsked++
     link.send({ type: 'dialBack', addresses: asked.map((address) => address.bytes) })

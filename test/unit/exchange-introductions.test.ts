@@ -86,6 +86,17 @@ describe('introductions of a node that another one on its machine reached', () =
   })
 })
 
+describe('introductions of a node with many addresses', () => {
+  it('ask the next peer about those that did not fit in the question to the first', async () => {
+    const own = Array.from({ length: 10 }, (_, index) => multiaddr(`/ip4/10.0.${index}.7/tcp/4001`))
+    const { introductions, meet } = await introduce(own, undefined)
+    const first = await meet()
+    assert.deepEqual(first.asked(), [own.slice(0, 8).map(String)])
+    introductions.heard(first.link, { type: 'dialBackResult', results: Array(8).fill('untried'), observed: LAN.bytes })
+    assert.deepEqual((await meet()).asked(), [[...own.slice(8), ...own.slice(0, 6)].map(String)])
+  })
+})
+
 describe('introductions behind a mapped port', () => {
   it('go on asking after a neighbour got through, and tell the mapped address when somebody outside did (P17)', async () => {
     const { introductions, meet, told, state } = await introduce([STALE, LAN], 41_234)
