@@ -8,7 +8,15 @@ import type { JoinJob, OfferJob } from './agent.ts'
 import { offeredUrls, readTold } from './agent-words.ts'
 import type { HostState } from './host-state.ts'
 import type { HostEntry } from './hosts-file.ts'
-import { archivePath, fetchScript, isPlainPath, programPath, unpackScript, uploadCommand } from './install.ts'
+import {
+  archivePath,
+  DAMAGED_EXIT,
+  fetchScript,
+  isPlainPath,
+  programPath,
+  unpackScript,
+  uploadCommand,
+} from './install.ts'
 import type { PackageFile } from './own-package.ts'
 import { type HostFacts, ProbeAnswer, probeScript } from './probe.ts'
 import { remoteShell } from './quoting.ts'
@@ -235,8 +243,8 @@ class HostRun {
       idleMsMax,
     })
     if (installed) return true
-    if (end.code === 22 && giver.host !== undefined) return false
-    if (end.code === 22)
+    if (end.code === DAMAGED_EXIT && giver.host !== undefined) return false
+    if (end.code === DAMAGED_EXIT)
       throw new SwarmError('integrity', 'the program arrived there damaged', {
         cure: 'run the command again',
         retry: true,

@@ -2,11 +2,29 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:http'
-import { fetchScript, programPath, unpackScript, uploadCommand } from '../../src/bootstrap/install.ts'
+import { DAMAGED_EXIT, fetchScript, programPath, unpackScript, uploadCommand } from '../../src/bootstrap/install.ts'
+import { installFunctions, SAY } from '../../src/bootstrap/install-script.ts'
 import { type PackageFile, readPackageFile } from '../../src/bootstrap/own-package.ts'
 import { useFolder } from '../support/cli.ts'
+
+const SOMEBODY_ELSE = 12_345
+const ONE_DAY_MS = 86_400_000
 
 describe('the scripts that install on a host', () => {
   const folder = useFolder()
@@ -23,6 +41,18 @@ describe('the scripts that install on a host', () => {
 
   function sh(script: string): number | null {
     return spawnSync('sh', ['-s'], { input: script }).status
+  }
+
+  /** An archive of a folder of `made`, as it would be sent. */
+  async function packed(name: string, compression: 'gz' | 'xz' = 'gz'): Promise<PackageFile> {
+    const archive = `${folder}/${name}-linux-x64.tar.${compression}`
+    execFileSync('tar', ['-C', `${folder}/made`, '-caf', archive, name])
+    return readPackageFile(archive)
+  }
+
+  /** What a printed text does with a packed file. */
+  function printed({ path, sha256 }: PackageFile, prefix: string): string {
+    return `set -eu\n${SAY}${installFunctions({ location: path, sha256 })}swarm_install ${prefix}\n"$SWARM"\n`
   }
 
   function send(prefix: string, nonce: string): void {
@@ -51,7 +81,7 @@ describe('the scripts that install on a host', () => {
           sha256: file.sha256.replace(/^./, (digit) => (digit === '0' ? '1' : '0')),
         }),
       ),
-      22,
+      DAMAGED_EXIT,
     )
     assert.deepEqual(readdirSync(prefix), [])
   })
@@ -63,6 +93,119 @@ describe('the scripts that install on a host', () => {
     send(prefix, 'one')
     assert.equal(sh(unpackScript(prefix, 'one', file)), 0)
     assert.equal(execFileSync(programPath(prefix, file), { encoding: 'utf8' }), 'installed\n')
+  })
+
+  it('take nothing for installed that was not unpacked to its end', async () => {
+    cpSync(`${folder}/made/swarm-1-linux-x64`, `${folder}/made/cut-off`, { recursive: true })
+    // The launcher comes first in the archive, and what is cut off after it.
+    writeFileSync(`${folder}/made/cut-off/z`, randomBytes(1_000_000))
+    const { path, bytes } = await packed('cut-off')
+    truncateSync(path, Math.floor(bytes / 2))
+    const prefix = `${folder}/cut`
+    const cutOff = await readPackageFile(path)
+    spawnSync('sh', ['-c', uploadCommand(prefix, 'one')], { input: readFileSync(path) })
+    assert.equal(sh(unpackScript(prefix, 'one', cutOff)), 1)
+    assert.deepEqual(readdirSync(prefix), [])
+  })
+
+  it('give what is installed to whoever installs it', async function () {
+    if (process.getuid?.() !== 0) this.skip()
+    cpSync(`${folder}/made/swarm-1-linux-x64`, `${folder}/made/owned`, { recursive: true })
+    chownSync(`${folder}/made/owned/swarm`, SOMEBODY_ELSE, SOMEBODY_ELSE)
+    const prefix = `${folder}/owned`
+    const owned = await packed('owned')
+    spawnSync('sh', ['-c', uploadCommand(prefix, 'one')], { input: readFileSync(owned.path) })
+    assert.equal(sh(unpackScript(prefix, 'one', owned)), 0)
+    assert.equal(statSync(programPath(prefix, owned)).uid, 0)
+  })
+
+  it('run nothing from a folder of somebody else, also what looks installed', async function () {
+    if (process.getuid?.() !== 0) this.skip()
+    const prefix = `${folder}/foreign`
+    send(prefix, 'one')
+    const xz = await packed('swarm-1-linux-x64', 'xz')
+    for (const name of [file.id, xz.sha256]) {
+      cpSync(`${folder}/made/swarm-1-linux-x64`, `${prefix}/${name}`, { recursive: true })
+      writeFileSync(`${prefix}/${name}/installed`, '')
+    }
+    chownSync(prefix, SOMEBODY_ELSE, SOMEBODY_ELSE)
+    assert.equal(sh(unpackScript(prefix, 'one', file)), 1)
+    const text = spawnSync('sh', ['-c', printed(xz, prefix)], { encoding: 'utf8' })
+    assert.deepEqual([text.status, text.stdout], [1, ''])
+    assert.match(text.stderr, /another user: name another folder/)
+  })
+
+  it('remove what killed runs left a day ago, and nothing younger', () => {
+    const prefix = `${folder}/left`
+    const yesterday = new Date(Date.now() - ONE_DAY_MS - 1000)
+    for (const nonce of ['killed', 'working']) send(prefix, nonce)
+    utimesSync(`${prefix}/.new.killed`, yesterday, yesterday)
+    send(prefix, 'one')
+    assert.equal(sh(unpackScript(prefix, 'one', file)), 0)
+    assert.deepEqual(readdirSync(prefix).sort(), ['.new.working', file.id].sort())
+  })
+
+  it('leave nothing of what did not fit onto the disk', () => {
+    const prefix = `${folder}/full`
+    const { status } = spawnSync('sh', ['-c', `trap '' XFSZ; ulimit -f 1; ${uploadCommand(prefix, 'one')}`], {
+      input: randomBytes(100_000),
+    })
+    assert.equal(status, 1)
+    assert.deepEqual(readdirSync(prefix), [])
+  })
+
+  for (const shell of ['dash', 'bash', 'busybox sh']) {
+    it(`work in ${shell}`, async function () {
+      const [program = '', ...rest] = shell.split(' ')
+      if (spawnSync(program, [...rest, '-c', ':']).error !== undefined) this.skip()
+      // With busybox everything else is its own too.
+      const path = `${folder}/path-of-${program}`
+      mkdirSync(path)
+      if (program === 'busybox') execFileSync(program, ['--install', '-s', path])
+      const env = { PATH: program === 'busybox' ? path : process.env['PATH'] }
+      const run = (script: string): string =>
+        execFileSync(program === 'busybox' ? `${path}/sh` : program, ['-s'], { input: script, encoding: 'utf8', env })
+      const prefix = `${folder}/in-${program}`
+      const xz = await packed('swarm-1-linux-x64', 'xz')
+      for (const again of ['one', 'two']) {
+        send(prefix, again)
+        assert.match(run(unpackScript(prefix, again, file)), /installed=yes/)
+        assert.equal(run(printed(xz, prefix)), 'installed\n')
+      }
+      assert.deepEqual(readdirSync(prefix).sort(), [file.id, xz.sha256].sort())
+      rmSync(`${prefix}/${xz.sha256}/installed`)
+      writeFileSync(`${prefix}/${xz.sha256}/swarm`, 'half')
+      assert.equal(run(printed(xz, prefix)), 'installed\n')
+    })
+  }
+
+  it('do not meet when several run at once, also where there is no flock', async () => {
+    const path = `${folder}/path-without-flock`
+    mkdirSync(path)
+    for (const name of 'cp find gzip id ls mkdir mktemp mv rm sha256sum sh tar uname xz'.split(' ')) {
+      const place = spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).stdout.trim()
+      symlinkSync(place, `${path}/${name}`)
+    }
+    const xz = await packed('swarm-1-linux-x64', 'xz')
+    for (const env of [{ PATH: path }, { PATH: process.env['PATH'] }]) {
+      const prefix = `${folder}/at-once-${env.PATH === path}`
+      const nonces = ['one', 'two', 'three']
+      for (const nonce of nonces) send(prefix, nonce)
+      const scripts = [
+        ...nonces.map((nonce) => unpackScript(prefix, nonce, file)),
+        ...nonces.map(() => printed(xz, prefix)),
+      ]
+      const codes = await Promise.all(
+        scripts.map((script) => {
+          const child = spawn('/bin/sh', ['-s'], { env, stdio: ['pipe', 'ignore', 'ignore'] })
+          child.stdin.end(script)
+          return new Promise((resolve) => child.on('close', resolve))
+        }),
+      )
+      assert.deepEqual(codes, [0, 0, 0, 0, 0, 0])
+      assert.deepEqual(readdirSync(prefix).sort(), [file.id, xz.sha256].sort())
+      assert.deepEqual(readdirSync(`${prefix}/${file.id}`).sort(), ['installed', 'package', 'swarm'])
+    }
   })
 
   for (const tool of ['curl', 'wget', 'python3', 'bash']) {
