@@ -1,22 +1,22 @@
 // What the program on a host says of itself, read on this side.
 
+import { isIP } from 'node:net'
 import { isErrorCode, SwarmError } from '../base/errors.ts'
 import { parseObject } from '../base/json-line.ts'
 import type { HostState } from './host-state.ts'
 import type { HostEntry } from './hosts-file.ts'
 
-/** The agent's word that it offers the package, as addresses to fetch it from. */
-export function offeredUrls(line: string, host: HostEntry, token: string): string[] {
+/** The agent's word that it offers the package, as addresses to fetch it from; there may be none. Undefined for any other line. */
+export function offeredUrls(line: string, host: HostEntry, token: string): string[] | undefined {
   const value = parseObject(line)
   if (value?.['type'] !== 'offering' || typeof value['port'] !== 'number' || !Array.isArray(value['addresses']))
-    return []
+    return undefined
   const named = host.destination.replace(/^.*@/, '')
   // What we call it comes last: an alias means nothing to others.
-  const names = [
-    ...value['addresses'].map(String).filter((address) => /^[0-9.]+$/.test(address)),
-    ...(/^[A-Za-z0-9.-]+$/.test(named) ? [named] : []),
-  ]
-  return names.map((name) => `http://${name}:${value['port']}/${token}`)
+  const names = [...value['addresses'].map(String).filter((address) => isIP(address) !== 0), named]
+  return names
+    .filter((name) => isIP(name) !== 0 || /^[A-Za-z0-9.-]+$/.test(name))
+    .map((name) => `http://${isIP(name) === 6 ? `[${name}]` : name}:${value['port']}/${token}`)
 }
 
 /** Where the join can be reached, as its `listening` says. */

@@ -62,6 +62,8 @@ export async function runAgent(
 ): Promise<void> {
   const ended = new AbortController()
   const job = await readJob(input, ended)
+  // What a login prints may not end its last line.
+  process.stdout.write('\n')
   try {
     if (job.kind === 'offer') await offer(job, ended.signal)
     else await follow(startOrFind(job, mainPath, execArgv), ended.signal)
@@ -258,10 +260,11 @@ function listen(server: ReturnType<typeof createServer>, port: number): Promise<
   })
 }
 
-/** IPv4 addresses that others may reach. */
+/** Addresses that others may reach, IPv4 first: where there is both, it is the one that more hosts have. */
 function ownAddresses(): string[] {
   return Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
-    .filter(({ family, internal }) => family === 'IPv4' && !internal)
+    .filter(({ address, internal }) => !internal && !address.startsWith('fe80:'))
+    .sort((left, right) => left.family.localeCompare(right.family))
     .map(({ address }) => address)
 }

@@ -6,6 +6,7 @@ import { createReadStream } from 'node:fs'
 import { isSwarmError, SwarmError } from '../base/errors.ts'
 import type { JoinJob, OfferJob } from './agent.ts'
 import { offeredUrls, readTold } from './agent-words.ts'
+import { hostFailure } from './host-failure.ts'
 import type { HostState } from './host-state.ts'
 import type { HostEntry } from './hosts-file.ts'
 import {
@@ -55,6 +56,8 @@ export interface ClusterOutcome {
 
 const LOOK_IDLE_MS_MAX = 60_000
 const TRANSFER_IDLE_MS_MAX = 120_000
+/** A host that has not offered the package by then is not waited for by those that lack it. */
+const OFFER_MS_MAX = 30_000
 /** Connections to a host that follow a join and break are made again so often without any word from the join in between. */
 const RECONNECTS_MAX = 5
 const NONCE_BYTES = 8
@@ -181,15 +184,16 @@ class HostRun {
 
   async #look(): Promise<HostFacts> {
     this.#change({ stage: 'looking' })
-    const { directory, prefix, package: file, rawBytes } = this.#init
+    const { directory, prefix, package: file, rawBytes, root } = this.#init
     const answer = new ProbeAnswer()
     const end = await this.#run('sh -s', {
       input: probeScript({ directory, prefix, packageId: file.id }),
       onLine: (line) => answer.take(line),
       idleMsMax: LOOK_IDLE_MS_MAX,
     })
-    if (!answer.isWhole) throw this.#lost(end, 'looking at the host')
-    const facts = answer.facts(file.machine, rawBytes)
+    if (!answer.isWhole) throw this.#lost(end, 'looking at the host', directory)
+    const facts = answer.facts(file.machine, rawBytes, root)
+    if (facts.readyRoot === root) return facts
     if (!isPlainPath(facts.prefix)) {
       throw new SwarmError('diskPermission', `${facts.prefix} has characters that not every login shell takes`, {
         cure: 'give --prefix DIR, of letters, digits and . _ - / alone',
@@ -227,11 +231,11 @@ class HostRun {
     const idleMsMax = TRANSFER_IDLE_MS_MAX
     if (giver.urls === undefined) {
       const end = await this.#run(uploadCommand(facts.prefix, nonce), { input: createReadStream(file.path), idleMsMax })
-      if (end.code !== 0) throw this.#lost(end, 'sending the program')
+      if (end.code !== 0) throw this.#lost(end, 'sending the program', facts.prefix)
     } else {
       // The host says nothing while it fetches; curl and wget have limits of their own.
       const end = await this.#run('sh -s', { input: fetchScript(facts.prefix, nonce, giver.urls) })
-      if (end.code === undefined) throw this.#lost(end, 'fetching the program')
+      if (end.code === undefined) throw this.#lost(end, 'fetching the program', facts.prefix)
       if (end.code !== 0) return false
     }
     let installed = false
@@ -249,11 +253,7 @@ class HostRun {
         cure: 'run the command again',
         retry: true,
       })
-    throw /no space|quota/i.test(end.errors)
-      ? new SwarmError('diskFull', `${facts.prefix}: ${end.errors.split('\n').at(-1)}`, {
-          cure: 'free some space there, or give --prefix DIR on another disk',
-        })
-      : this.#lost(end, 'unpacking the program')
+    throw this.#lost(end, 'unpacking the program', facts.prefix)
   }
 
   /** Lets other hosts have the package from this one, as long as some are without. Failure only means that they get it elsewhere. */
@@ -266,18 +266,23 @@ class HostRun {
       port: packagePort,
     }
     let isOpen = false
+    const opening = new AbortController()
+    const late = setTimeout(() => opening.abort(), OFFER_MS_MAX)
     const ended = this.#run(remoteShell(`exec ${programPath(facts.prefix, file)} bootstrap agent`), {
       input: `${JSON.stringify(job)}\n`,
       keepsInputOpen: true,
-      signal: AbortSignal.any([this.#init.signal, this.#offers]),
+      signal: AbortSignal.any([this.#init.signal, this.#offers, opening.signal]),
       onLine: (line) => {
         const urls = offeredUrls(line, this.#host, job.token)
-        if (isOpen || urls.length === 0) return
-        isOpen = true
-        this.#spread.offer(this.#host.name, urls)
+        if (isOpen || urls === undefined) return
+        clearTimeout(late)
+        isOpen = urls.length > 0
+        if (isOpen) this.#spread.offer(this.#host.name, urls)
+        else opening.abort()
       },
     })
     const close = (): void => {
+      clearTimeout(late)
       if (isOpen) this.#spread.withdraw(this.#host.name)
       else this.#spread.offersNothing()
     }
@@ -311,39 +316,14 @@ class HostRun {
       })
       if (outcome === 'ready') return
       if (outcome !== undefined) throw outcome
-      if (end.code !== undefined || attempts >= RECONNECTS_MAX) throw this.#lost(end, 'following the join')
+      if (end.code !== undefined || attempts >= RECONNECTS_MAX)
+        throw this.#lost(end, 'following the join', facts.directory)
       this.#init.signal.throwIfAborted()
     }
   }
 
-  #trial(): string {
-    const { destination, port } = this.#host
-    return `ssh ${port === undefined ? '' : `-p ${port} `}${destination} true`
-  }
-
-  #lost(end: RemoteEnd, doing: string): SwarmError {
+  #lost(end: RemoteEnd, doing: string, folder: string): SwarmError {
     this.#init.signal.throwIfAborted()
-    const said =
-      end.errors
-        .split('\n')
-        .filter((line) => line.trim() !== '')
-        .at(-1)
-        ?.trim() ?? ''
-    const why = end.timedOut
-      ? 'no answer'
-      : said === ''
-        ? end.code === undefined
-          ? 'the connection was lost'
-          : `exit ${end.code}`
-        : said
-    if (/permission denied|host key|too many authentication/i.test(said) && end.code === undefined) {
-      return new SwarmError('credentialsRefused', `${doing}: ${why}`, {
-        cure: `see whether this works without a question: ${this.#trial()}`,
-      })
-    }
-    return new SwarmError('networkUnavailable', `${doing}: ${why}`, {
-      cure: `see whether this works: ${this.#trial()}`,
-      retry: true,
-    })
+    return hostFailure(end, doing, folder, this.#init.ssh.trial(this.#host))
   }
 }

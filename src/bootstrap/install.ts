@@ -47,7 +47,7 @@ get() {
   elif has wget; then wget -q -t 1 -T ${STALL_SECONDS_MAX} -O "$part" "$1"
   elif has python3; then python3 -c 'import shutil, sys, urllib.request
 with urllib.request.urlopen(sys.argv[1], timeout=${STALL_SECONDS_MAX}) as source, open(sys.argv[2], "wb") as target: shutil.copyfileobj(source, target)' "$1" "$part"
-  elif has bash; then rest=\${1#http://}; bash -c 'exec 3<>"/dev/tcp/\${1%%:*}/$2" && printf "GET %s HTTP/1.0\\r\\n\\r\\n" "$3" >&3 && while IFS= read -r line <&3 && [ "$line" != "$(printf "\\r")" ]; do :; done && cat <&3 >"$4"' get "\${rest%%/*}" "$(printf '%s' "\${rest%%/*}" | sed 's/.*://')" "/\${rest#*/}" "$part"
+  elif has bash; then rest=\${1#http://}; bash -c 'host=\${1%:*}; host=\${host#[}; exec 3<>"/dev/tcp/\${host%]}/\${1##*:}" && printf "GET %s HTTP/1.0\\r\\n\\r\\n" "$2" >&3 && while IFS= read -r line <&3 && [ "$line" != "$(printf "\\r")" ]; do :; done && cat <&3 >"$3"' get "\${rest%%/*}" "/\${rest#*/}" "$part"
   else return 1
   fi
 }
@@ -72,7 +72,7 @@ swarm_tidy
 swarm_own ${shellWord(prefix)}
 swarm_begin ${shellWord(prefix)}
 swarm_alone ${shellWord(prefix)} unpack ${home}
-printf '${LINE_MARK}%s\\n' installed=yes
+printf '\\n${LINE_MARK}%s\\n' installed=yes
 `
 }
 

@@ -35,8 +35,10 @@ export function probeScript(init: ProbeInit): string {
 say() { printf '${LINE_MARK}%s\\n' "$1"; }
 prefix=${init.prefix === undefined ? `"\${XDG_DATA_HOME:-$HOME/.local/share}/swarm"` : shellWord(init.prefix)}
 directory=${shellWord(init.directory)}
-case $prefix in /*) ;; *) prefix=$HOME/$prefix ;; esac
-case $directory in /*) ;; *) directory=$HOME/$directory ;; esac
+case $prefix in /*) ;; '~/'*) prefix=$HOME/\${prefix#??} ;; *) prefix=$HOME/$prefix ;; esac
+case $directory in /*) ;; '~/'*) directory=$HOME/\${directory#??} ;; *) directory=$HOME/$directory ;; esac
+# What a login prints may not end its last line.
+echo
 say "prefix=$prefix"
 say "directory=$directory"
 say "system=$(uname -s)"
@@ -55,6 +57,8 @@ try() {
 }
 try prefix "$prefix"
 try directory "$directory"
+set -- $(ls -ldn "$prefix" 2>/dev/null)
+case \${3:-} in '' | 0 | "$(id -u)") ;; *) say foreign=yes ;; esac
 [ -r "$prefix/${init.packageId}/installed" ] && say installed=yes
 [ -d "$directory/.swarm" ] && say begun=yes
 [ -r "$directory/.swarm/ready" ] && say "ready=$(head -n 1 "$directory/.swarm/ready")"
@@ -80,9 +84,16 @@ export class ProbeAnswer {
     return this.#values.has('end')
   }
 
-  /** Throws the error that a join would end with there, for what no later step can mend. `wantedBytes`: of the snapshot, if known. */
-  facts(packageMachine: string, wantedBytes: number | undefined): HostFacts {
+  /**
+   * Throws the error that a join would end with there, for what no later step can mend; nothing when it has finished `root` already.
+   * `wantedBytes`: of the snapshot, if known.
+   */
+  facts(packageMachine: string, wantedBytes: number | undefined, root?: string): HostFacts {
     const get = (name: string): string => this.#values.get(name) ?? ''
+    const isInstalled = get('installed') === 'yes'
+    const readyRoot = this.#values.get('ready')
+    const facts = { prefix: get('prefix'), directory: get('directory'), isInstalled, readyRoot, tools: this.#tools }
+    if (root !== undefined && readyRoot === root) return facts
     if (get('system') !== 'Linux')
       throw unsupported(`it runs ${get('system') || 'an unknown system'}`, 'swarm needs Linux there')
     if (get('machine') !== packageMachine) {
@@ -92,10 +103,13 @@ export class ProbeAnswer {
       )
     }
     checkLibc(get('libc'))
-    const isInstalled = get('installed') === 'yes'
     const prefixFree = freeBytes(get('prefixFreeKiB'))
+    const otherPrefix = 'give --prefix DIR, a folder that this user may write to'
+    // Whoever owns the folder could have put any program there, also one that looks installed.
+    checkWritable(get('prefix'), get('foreign') === '' ? 'ok' : 'belongs to another user', otherPrefix)
+    // Notes about joins go there too.
+    checkWritable(get('prefix'), get('prefixWrite'), otherPrefix)
     if (!isInstalled) {
-      checkWritable(get('prefix'), get('prefixWrite'), 'give --prefix DIR, a folder that this user may write to')
       if (prefixFree < PROGRAM_BYTES)
         throw full(get('prefix'), prefixFree, PROGRAM_BYTES, 'free some, or give --prefix DIR on another disk')
       for (const tool of ['tar', 'gzip'])
@@ -108,18 +122,11 @@ export class ProbeAnswer {
       get('directoryWrite'),
       'choose another directory, or give this user the right to write there',
     )
-    const readyRoot = this.#values.get('ready')
     const free = freeBytes(get('directoryFreeKiB'))
     // A join that was begun has some of it already, and looks for itself.
     if (wantedBytes !== undefined && free < wantedBytes && get('begun') === '')
       throw full(get('directory'), free, wantedBytes, 'free some, or choose a directory on another disk')
-    return {
-      prefix: get('prefix'),
-      directory: get('directory'),
-      isInstalled,
-      readyRoot,
-      tools: this.#tools,
-    }
+    return facts
   }
 }
 

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { SwarmError, systemErrorCode } from '../base/errors.ts'
 import type { HostEntry } from './hosts-file.ts'
+import { shellWords } from './quoting.ts'
 
 /** Lines of ours begin with this; anything else that a login prints is left alone. */
 export const LINE_MARK = 'swarm1 '
@@ -59,6 +60,11 @@ export class Ssh {
         cause,
       })
     }
+  }
+
+  /** A command line with which a person can try whether a host lets them in. */
+  trial({ port, destination }: HostEntry): string {
+    return shellWords([...this.#command, ...(port === undefined ? [] : ['-p', `${port}`]), destination, 'true'])
   }
 
   /** Rejects only when the program cannot be started. `remote` is one line for the login shell of whatever kind; no quotes of its own. */
