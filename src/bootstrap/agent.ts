@@ -18,6 +18,7 @@ import { stat } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
+import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isSwarmError, SwarmError, systemErrorCode } from '../base/errors.ts'
 import { parseObject } from '../base/json-line.ts'
@@ -50,6 +51,8 @@ export type AgentJob = JoinJob | OfferJob
 /** Lines of a join that are passed on as they are; of `listening` only the addresses, because its ticket is a secret. */
 const TOLD = new Set(['progress', 'waiting', 'ready', 'error'])
 const POLL_MS = 200
+/** So often a word goes to the other side, which takes a long silence for a lost connection. */
+const ALIVE_MS = 10_000
 const LOG_PIECE_BYTES = 65_536
 const JOB_CHARACTERS_MAX = 1 << 20
 const RECEIVERS_MAX = 8
@@ -90,6 +93,7 @@ function readJob(input: NodeJS.ReadableStream, ended: AbortController): Promise<
       if (job === undefined) broken()
       else resolve(job)
     })
+    input.setEncoding('utf8')
     input.on('data', (piece) => {
       characters += String(piece).length
       if (characters > JOB_CHARACTERS_MAX) broken()
@@ -182,6 +186,7 @@ function isRunning(pid: number, started: string): boolean {
 /** Tells what the join says, from its first line, until it is ready or has ended. */
 async function follow(run: Run, signal: AbortSignal): Promise<void> {
   let end: string | undefined
+  const decoder = new StringDecoder('utf8')
   const lines = new LineReader((line) => {
     const value = parseObject(line)
     const type = String(value?.['type'])
@@ -191,6 +196,7 @@ async function follow(run: Run, signal: AbortSignal): Promise<void> {
     if (type === 'ready' || type === 'error') end = type
   })
   const log = openSync(run.log, 'r')
+  const alive = setInterval(() => tell({ type: 'alive' }), ALIVE_MS)
   const piece = Buffer.alloc(LOG_PIECE_BYTES)
   try {
     for (;;) {
@@ -198,13 +204,14 @@ async function follow(run: Run, signal: AbortSignal): Promise<void> {
       const wasAlive = run.isAlive()
       for (let got = 1; got > 0; ) {
         got = readSync(log, piece, 0, piece.length, null)
-        lines.take(piece.toString('utf8', 0, got))
+        lines.take(decoder.write(piece.subarray(0, got)))
       }
       if (end !== undefined || signal.aborted) return
       if (!wasAlive) break
       await delay(POLL_MS, undefined, { signal }).catch(() => undefined)
     }
   } finally {
+    clearInterval(alive)
     closeSync(log)
   }
   tell({

@@ -3,6 +3,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { isSwarmError, SwarmError } from '../base/errors.ts'
 import type { JoinJob, OfferJob } from './agent.ts'
 import { offeredUrls, readTold } from './agent-words.ts'
@@ -60,6 +61,10 @@ const TRANSFER_IDLE_MS_MAX = 120_000
 const OFFER_MS_MAX = 30_000
 /** Connections to a host that follow a join and break are made again so often without any word from the join in between. */
 const RECONNECTS_MAX = 5
+/** Before the first of them; before each next one so much longer. */
+const RECONNECT_MS = 1000
+/** The agent on a host says something every ALIVE_MS, also where its join has nothing to say. */
+const FOLLOW_IDLE_MS_MAX = 60_000
 const NONCE_BYTES = 8
 const TOKEN_BYTES = 16
 const HERE = 'this machine'
@@ -305,6 +310,7 @@ class HostRun {
       const end = await this.#run(remoteShell(`exec ${programPath(facts.prefix, file)} bootstrap agent`), {
         input: `${JSON.stringify(job)}\n`,
         keepsInputOpen: true,
+        idleMsMax: FOLLOW_IDLE_MS_MAX,
         onLine: (line) => {
           const told = readTold(line)
           if (told === undefined) return
@@ -318,7 +324,8 @@ class HostRun {
       if (outcome !== undefined) throw outcome
       if (end.code !== undefined || attempts >= RECONNECTS_MAX)
         throw this.#lost(end, 'following the join', facts.directory)
-      this.#init.signal.throwIfAborted()
+      const { signal } = this.#init
+      await delay(RECONNECT_MS * (attempts + 1), undefined, { signal }).catch(() => signal.throwIfAborted())
     }
   }
 

@@ -14,6 +14,8 @@ export const LINE_MARK = 'swarm1 '
 const CONNECT_TIMEOUT_S = 15
 const ALIVE_INTERVAL_S = 15
 const ALIVE_COUNT_MAX = 4
+/** An ssh that was told to end, and pipes of one that has ended, get so long. */
+const STOP_MS_MAX = 3000
 const LINE_CHARACTERS_MAX = 1 << 20
 const ERRORS_CHARACTERS_MAX = 4096
 /** ssh's own exit code when it, not the remote command, failed. */
@@ -81,39 +83,54 @@ export class Ssh {
     const heard = (): void => {
       heardAtMs = performance.now()
     }
+    let isStopping = false
+    let late: NodeJS.Timeout | undefined
+    const stop = (): void => {
+      if (isStopping) return
+      isStopping = true
+      child.kill('SIGTERM')
+      late = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX)
+    }
     const watch = setInterval(
       () => {
         if (idleMsMax === undefined || performance.now() - heardAtMs < idleMsMax) return
         timedOut = true
-        child.kill('SIGTERM')
+        stop()
       },
       Math.min(1000, idleMsMax ?? 1000),
     )
-    const stop = (): void => {
-      child.kill('SIGTERM')
-    }
     signal.addEventListener('abort', stop, { once: true })
     if (signal.aborted) stop()
     feed(child.stdin, init, heard)
     const lines = new LineReader((line) => {
       if (line.startsWith(LINE_MARK)) onLine?.(line.slice(LINE_MARK.length))
     })
-    child.stdout.on('data', (piece: Buffer) => {
+    // Decoded by the streams: a character may come in two pieces.
+    child.stdout.setEncoding('utf8').on('data', (piece: string) => {
       heard()
-      lines.take(piece.toString('utf8'))
+      lines.take(piece)
     })
-    child.stderr.on('data', (piece: Buffer) => {
+    child.stderr.setEncoding('utf8').on('data', (piece: string) => {
       heard()
-      errors = (errors + piece.toString('utf8')).slice(-ERRORS_CHARACTERS_MAX)
+      errors = (errors + piece).slice(-ERRORS_CHARACTERS_MAX)
     })
     return new Promise((resolve, reject) => {
       const end = (): void => {
         clearInterval(watch)
+        clearTimeout(late)
         signal.removeEventListener('abort', stop)
       }
       child.on('error', (cause) => {
         end()
         reject(new SwarmError('internal', `starting ${program}`, { cause }))
+      })
+      child.on('exit', () => {
+        // A ProxyCommand, or a ControlMaster that stays, may keep our pipes open for as long as it likes.
+        clearTimeout(late)
+        late = setTimeout(() => {
+          child.stdout.destroy()
+          child.stderr.destroy()
+        }, STOP_MS_MAX)
       })
       child.on('close', (code) => {
         end()
@@ -125,10 +142,17 @@ export class Ssh {
 
 const OPTIONS = [
   '-T',
-  ...['BatchMode=yes', `ConnectTimeout=${CONNECT_TIMEOUT_S}`, `ServerAliveInterval=${ALIVE_INTERVAL_S}`].flatMap(
-    (option) => ['-o', option],
-  ),
-  ...[`ServerAliveCountMax=${ALIVE_COUNT_MAX}`, 'ForwardAgent=no', 'ForwardX11=no'].flatMap((option) => ['-o', option]),
+  ...[
+    'BatchMode=yes',
+    `ConnectTimeout=${CONNECT_TIMEOUT_S}`,
+    `ServerAliveInterval=${ALIVE_INTERVAL_S}`,
+    `ServerAliveCountMax=${ALIVE_COUNT_MAX}`,
+    'ForwardAgent=no',
+    'ForwardX11=no',
+    // What a configuration adds to a login by hand: a port that is forwarded already is an error, and so is a second command.
+    'ClearAllForwardings=yes',
+    'RemoteCommand=none',
+  ].flatMap((option) => ['-o', option]),
 ]
 
 /** A command that ends before it has read everything is no failure of ours: its exit code says what happened. */

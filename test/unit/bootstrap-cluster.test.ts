@@ -121,6 +121,12 @@ describe('a cluster', () => {
     assert.ok(cure.endsWith(`: ${folder}/ssh -p 2222 me@closed true`), cure)
   })
 
+  it('connects again to a host that was away for some seconds', async () => {
+    const back = Math.floor(Date.now() / 1000) + 4
+    onLogin('away', `case $3 in *agent*) [ "$(date +%s)" -ge ${back} ] || exit 255 ;; esac`)
+    assert.equal((await bringUp(['away'])).states[0]?.stage, 'ready')
+  })
+
   it('runs no program from a folder that belongs to another user', async function () {
     if (process.getuid?.() !== 0) this.skip()
     const prefix = `${folder}/theirs`
