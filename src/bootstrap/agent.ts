@@ -8,15 +8,18 @@ import {
   createReadStream,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { networkInterfaces } from 'node:os'
+import { hostname, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -50,6 +53,8 @@ export type AgentJob = JoinJob | OfferJob
 
 /** Lines of a join that are passed on as they are; of `listening` only the addresses, because its ticket is a secret. */
 const TOLD = new Set(['progress', 'waiting', 'ready', 'error'])
+/** Who runs, in the folder of a start. */
+const NOTE = 'run.json'
 const POLL_MS = 200
 /** So often a word goes to the other side, which takes a long silence for a lost connection. */
 const ALIVE_MS = 10_000
@@ -119,16 +124,21 @@ interface Run {
   readonly isAlive: () => boolean
 }
 
-/** Starts the join unless it runs. Throws `destinationLocked` when another snapshot is being restored there. */
+/**
+ * Starts the join unless it runs. Each start has a folder of its own: two agents that start at the same moment, for a host that is listed under
+ * two names, must not write over each other; their joins agree about the destination themselves. Throws `destinationLocked` when another
+ * snapshot is being restored there.
+ */
 function startOrFind(job: JoinJob, mainPath: string, execArgv: readonly string[]): Run {
-  const id = createHash('sha256').update(job.directory).digest('hex').slice(0, 16)
-  const folder = join(job.runs, id)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const note = join(folder, 'run.json')
-  const [log, errors] = [join(folder, 'join.jsonl'), join(folder, 'join.log')]
-  const found = findRun(note)
-  if (found !== undefined) {
-    if (found.root === job.root) return { log, errors, isAlive: () => isRunning(found.pid, found.started) }
+  const id = createHash('sha256').update(`${thisMachine()}\0${job.directory}`).digest('hex').slice(0, 16)
+  mkdirSync(job.runs, { recursive: true, mode: 0o700 })
+  const earlier = readdirSync(job.runs)
+    .filter((name) => name.startsWith(`${id}-`))
+    .map((name) => join(job.runs, name))
+  for (const folder of earlier) {
+    const found = findRun(join(folder, NOTE))
+    if (found === undefined) continue
+    if (found.root === job.root) return runIn(folder, () => isRunning(found.pid, found.started))
     throw new SwarmError(
       'destinationLocked',
       `${job.directory}: process ${found.pid} restores another snapshot there`,
@@ -137,7 +147,18 @@ function startOrFind(job: JoinJob, mainPath: string, execArgv: readonly string[]
       },
     )
   }
-  const [out, err] = [log, errors].map((path) => openSync(path, 'w', 0o600))
+  // One without a note may have been made this moment.
+  for (const folder of earlier) if (existsSync(join(folder, NOTE))) rmSync(folder, { recursive: true, force: true })
+  return start(job, mkdtempSync(join(job.runs, `${id}-`)), mainPath, execArgv)
+}
+
+function runIn(folder: string, isAlive: () => boolean): Run {
+  return { log: join(folder, 'join.jsonl'), errors: join(folder, 'join.log'), isAlive }
+}
+
+function start(job: JoinJob, folder: string, mainPath: string, execArgv: readonly string[]): Run {
+  const run = runIn(folder, () => child.exitCode === null && child.signalCode === null)
+  const [out, err] = [run.log, run.errors].map((path) => openSync(path, 'w', 0o600))
   const child = spawn(process.execPath, [...execArgv, mainPath, ...job.args], {
     cwd: '/',
     detached: true,
@@ -148,12 +169,17 @@ function startOrFind(job: JoinJob, mainPath: string, execArgv: readonly string[]
   child.unref()
   const pid = child.pid
   if (pid === undefined) throw new SwarmError('internal', 'the join could not be started')
-  const started = startTime(pid)
-  writeFileSync(`${note}.new`, JSON.stringify({ pid, started, root: job.root, directory: job.directory }), {
-    mode: 0o600,
-  })
+  const note = join(folder, NOTE)
+  const told = { pid, started: startTime(pid), root: job.root, directory: job.directory }
+  writeFileSync(`${note}.new`, JSON.stringify(told), { mode: 0o600 })
   renameSync(`${note}.new`, note)
-  return { log, errors, isAlive: () => child.exitCode === null && child.signalCode === null }
+  return run
+}
+
+/** A home folder may be shared by many machines, and the number of a process means something on one of them alone, until it starts again. */
+function thisMachine(): string {
+  const boot = '/proc/sys/kernel/random/boot_id'
+  return `${hostname()} ${existsSync(boot) ? readFileSync(boot, 'latin1') : ''}`
 }
 
 function findRun(note: string): { pid: number; started: string; root: string } | undefined {
@@ -224,6 +250,8 @@ async function follow(run: Run, signal: AbortSignal): Promise<void> {
 }
 
 function lastLine(path: string): string {
+  // A later start forgets joins that have ended.
+  if (!existsSync(path)) return ''
   return readFileSync(path, 'utf8').trim().split('\n').at(-1)?.slice(-500) ?? ''
 }
 
