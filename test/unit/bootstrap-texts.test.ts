@@ -152,6 +152,38 @@ describe('bootstrap texts', () => {
     }
   })
 
+  function manifests(
+    kind: 'job' | 'daemonset' | 'init',
+    changes: { directory?: string; name?: string } = {},
+  ): [NetworkPolicy, Job] {
+    const { directory = '/data/model', name = 'swarm' } = changes
+    const [policy, workload] = parseAllDocuments(kubernetesManifests({ ...PLAN, directory }, { ...K8S, kind, name }))
+    return [new NetworkPolicy(policy?.toJS()), new Job(workload?.toJS())]
+  }
+
+  it('lets the port of the swarm be reached from nodes too, and nothing else', () => {
+    const ingress = manifests('job')[0].spec?.ingress
+    assert.deepEqual(ingress, [{ ports: [{ protocol: 'TCP', port: 4001 }] }])
+  })
+
+  it('keeps what a Job or a DaemonSet restores on the node, where <dir> says, for the user that swarm runs as', () => {
+    for (const kind of ['job', 'daemonset'] as const) {
+      const pod = manifests(kind)[1].spec?.template.spec
+      assert.equal(pod?.volumes?.find(({ name }) => name === 'workspace')?.hostPath?.path, '/var/lib/swarm')
+      assert.deepEqual(pod?.initContainers?.[0]?.command, ['chown', '10001:10001', '/data'])
+      for (const { volumeMounts = [] } of [pod?.initContainers?.[0], pod?.containers[0]].flatMap((each) => each ?? []))
+        assert.equal(volumeMounts.find(({ name }) => name === 'workspace')?.mountPath, '/data')
+    }
+    for (const directory of ['/model', '/tmp/model', '/usr/lib/model', '/da:ta/model']) {
+      assert.throws(() => manifests('job', { directory }), { code: 'usage' })
+    }
+  })
+
+  it('takes a name that YAML would take for a number for text', () => {
+    const [policy, job] = manifests('job', { name: '12' })
+    assert.deepEqual([policy.metadata?.name, job.spec?.template.metadata?.labels], ['12', { app: '12' }])
+  })
+
   it('prints user-data whose files are what was meant', () => {
     const data = parse(cloudConfig(PLAN))
     for (const file of data.write_files) if (file.content.startsWith('#!')) checkSyntax(file.content)
