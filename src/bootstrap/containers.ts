@@ -8,6 +8,9 @@ import { comment, shellWord } from './quoting.ts'
 /** Ports from here on map to themselves: a request for the platform to choose one number for both sides. */
 const IDENTITY_PORT = 70_000
 
+/** Where the text that was given packed lies in the container. */
+const VAST_START = '/root/swarm-start.sh'
+
 export interface ContainerOptions {
   readonly image: string
 }
@@ -15,8 +18,8 @@ export interface ContainerOptions {
 /** The onstart text for vast.ai, with the line that makes an instance as a comment. */
 export function vastOnstart(plan: JoinPlan, options: ContainerOptions): string {
   return `#!/bin/sh
-${comment(`onstart text for vast.ai. Written by swarm bootstrap vast. Save as onstart.sh (not run here):
-  vastai create instance OFFER --image ${shellWord(options.image)} --disk 200 --env '-p ${IDENTITY_PORT}:${IDENTITY_PORT} -p 4001:4001' --onstart onstart.sh
+${comment(`onstart text for vast.ai. Written by swarm bootstrap vast. Save as onstart.sh (not run here). vast.ai takes 4048 characters, so give it packed:
+  vastai create instance OFFER --image ${shellWord(options.image)} --disk 200 --env '-p ${IDENTITY_PORT}:${IDENTITY_PORT} -p 4001:4001' --onstart-cmd "echo $(gzip -9c onstart.sh | base64 | tr -d '\\n') | base64 -d | gzip -d >${VAST_START} && sh ${VAST_START}"
 Ports: -p ${IDENTITY_PORT}:${IDENTITY_PORT} asks for one number on both sides, the best choice; -p 4001:4001 for images that cannot.
 Secrets: set SWARM_TICKET or AWS_ACCESS_KEY_ID, ... in the account's environment variables, not here; the start process gets them, ssh shells do not.
 ${LEAST_PRIVILEGE}

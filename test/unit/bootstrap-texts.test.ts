@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { execFile, execFileSync, spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
@@ -150,6 +150,21 @@ describe('bootstrap texts', () => {
         }
       }
     }
+  })
+
+  it('tells how to give vast.ai the text in no more characters than it takes', () => {
+    const text = vastOnstart(
+      { ...PLAN, embedded: [`SWARM_TICKET=${randomBytes(300).toString('hex')}`] },
+      { image: 'i' },
+    )
+    writeFileSync(join(folder, 'onstart.sh'), text)
+    const line = /^# {3}(vastai create instance .*)$/m.exec(text)?.[1]
+    assert.ok(line !== undefined)
+    const lastWord = 'vastai() { for word; do :; done; printf %s "$word"; }'
+    const command = execFileSync('sh', ['-c', `${lastWord}\n${line}`], { cwd: folder, encoding: 'utf8' })
+    assert.ok(command.length <= 4048, `${command.length} characters`)
+    const unpack = command.replace(/ >\/root.*/, '')
+    assert.equal(execFileSync('sh', ['-c', unpack], { encoding: 'utf8' }), text)
   })
 
   function manifests(
