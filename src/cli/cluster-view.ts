@@ -18,6 +18,7 @@ export class ClusterView {
   readonly #nameWidth: number
   #drawnRows = 0
   #drawnAtMs = Number.NEGATIVE_INFINITY
+  #later: NodeJS.Timeout | undefined
 
   constructor(output: Output, hosts: readonly HostEntry[]) {
     this.#output = output
@@ -31,7 +32,10 @@ export class ClusterView {
     const isEnd = state.stage === 'ready' || state.stage === 'failed'
     if (isEnd) this.#output.line({ type: 'host', host: host.name, ...hostFields(state) })
     if (this.#output.isTerminal) {
-      if (isEnd || performance.now() - this.#drawnAtMs >= DRAW_MS_MIN) this.#draw()
+      const waitMs = this.#drawnAtMs + DRAW_MS_MIN - performance.now()
+      if (isEnd || waitMs <= 0) this.#draw()
+      // What is not drawn now would stay hidden until something else happens.
+      else this.#later ??= setTimeout(() => this.#draw(), waitMs)
     } else if (isEnd || before?.stage !== state.stage) this.#output.note(this.#row(host.name, state))
   }
 
@@ -43,12 +47,17 @@ export class ClusterView {
   }
 
   #draw(isWhole = false): void {
+    clearTimeout(this.#later)
+    this.#later = undefined
     this.#drawnAtMs = performance.now()
     // Some pseudo-terminals say that they have none.
     const [columns, rows] = [process.stderr.columns || COLUMNS_DEFAULT, process.stderr.rows || ROWS_DEFAULT]
     const all = [...this.#states]
     const shown = isWhole ? all : this.#mostTelling(all, Math.max(1, rows - OTHER_ROWS))
-    const lines = shown.map(([name, state]) => this.#row(name, state, columns - 1))
+    // Nothing is drawn over the last table: what failed, and the cure, may take more than one line there.
+    const lines = shown.map(([name, state]) =>
+      this.#row(name, state, isWhole && state.stage === 'failed' ? undefined : columns - 1),
+    )
     const hidden = all.length - shown.length
     if (hidden > 0) lines.push(`and ${hidden} more; ${all.filter(([, { stage }]) => stage === 'ready').length} ready`)
     const up = this.#drawnRows === 0 ? '' : `\u001b[${this.#drawnRows}A`
@@ -74,8 +83,9 @@ export class ClusterView {
   #row(name: string, state: HostState, widthMax?: number): string {
     const color = state.stage === 'ready' ? '32' : state.stage === 'failed' ? '31' : '0'
     const head = `${name.padEnd(this.#nameWidth)}  `
-    const text =
-      widthMax === undefined ? describe(state) : describe(state).slice(0, Math.max(0, widthMax - head.length))
+    // Words of a host: nothing in them may move the cursor.
+    const whole = describe(state).replace(/\p{Cc}+/gu, ' ')
+    const text = widthMax === undefined ? whole : whole.slice(0, Math.max(0, widthMax - head.length))
     return `${head}${this.#output.paint(color, text)}`
   }
 }

@@ -22,6 +22,8 @@ import { countParser, defaultDirectory, formatBytes, formatSeconds } from './val
 const PARALLEL_DEFAULT = 32
 const PARALLEL_MAX = 256
 const PORT_MAX = 65_535
+/** Hosts that the last error names. */
+const NAMED_MAX = 8
 /** Beside the one that a join listens on. */
 const PACKAGE_PORT_DEFAULT = 4002
 
@@ -147,7 +149,7 @@ async function runSsh(
       ssh: new Ssh(flags.ssh.split(/\s+/).filter((word) => word !== '')),
       package: file,
       directory: checkPlainText('<dir>', directory ?? defaultDirectory(target.name, target.root)),
-      prefix: flags.prefix,
+      prefix: flags.prefix === undefined ? undefined : checkPlainText('--prefix', flags.prefix),
       root: target.root,
       rawBytes: target.rawBytes,
       joinArgs: (where) => [
@@ -200,7 +202,8 @@ function report(
 ): void {
   const { output, startedAtMs } = context
   const ready = outcome.states.filter(({ stage }) => stage === 'ready').length
-  const failed = hosts.length - ready
+  const failing = hosts.filter((_, index) => outcome.states[index]?.stage !== 'ready').map(({ name }) => name)
+  const failed = failing.length
   const seconds = (performance.now() - startedAtMs) / 1000
   const bytesSent = outcome.packageSends * file.bytes
   const facts = {
@@ -220,7 +223,7 @@ function report(
   }
   throw new SwarmError(
     ready === 0 ? 'allHostsFailed' : 'someHostsFailed',
-    `${failed} of ${hosts.length} hosts are not ready`,
+    `${failed} of ${hosts.length} hosts are not ready: ${failing.slice(0, NAMED_MAX).join(', ')}${failed > NAMED_MAX ? ', ...' : ''}`,
     {
       cure: 'put right what the lines above say and run the same command again: it touches only those',
       details: facts,

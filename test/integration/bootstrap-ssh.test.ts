@@ -84,6 +84,7 @@ describe('bootstrap ssh, eight hosts with a real sshd and without Node', functio
     assert.deepEqual(exits, [5, 7, 7])
     for (const host of HOSTS.slice(3)) await assertSameTree(source, hosts.path(host, `${DATA}/tree`))
     assert.ok(number(first.last, 'exit') === 12)
+    for (const host of failed.keys()) assert.ok(text(first.last, 'message').includes(host), 'the last line names it')
 
     await hosts.start(down)
     await hosts.mend(full)
