@@ -78,8 +78,14 @@ export function writeArchive(folder, archive, level, bytesMax) {
   const bytes = statSync(part).size
   const mebibytes = (bytes / 2 ** 20).toFixed(1)
   if (bytes > bytesMax) throw new Error(`${archive} would have ${mebibytes} MiB, more than ${bytesMax / 2 ** 20}`)
-  copyFileSync(part, `${archive}.part`)
-  renameSync(`${archive}.part`, archive)
+  // Of this process alone: another one that packs to the same place would take it away, or write into it.
+  const arriving = `${archive}.${process.pid}.part`
+  try {
+    copyFileSync(part, arriving)
+    renameSync(arriving, archive)
+  } finally {
+    rmSync(arriving, { force: true })
+  }
   return mebibytes
 }
 

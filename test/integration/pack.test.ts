@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { bareRootUnavailable, makeBareRoot, makeOldDebian, unpackInto } from '../support/bare-root.ts'
 import { Command, LISTEN, type Line, text, useFolder } from '../support/cli.ts'
@@ -13,6 +14,7 @@ import { assertSameTree, makeWorkspace } from '../support/trees.ts'
 
 const runFile = promisify(execFile)
 const PACK = new URL('../../.ci/pack.mjs', import.meta.url).pathname
+const PARTS = new URL('../../.ci/pack-parts.mjs', import.meta.url).pathname
 const SUITE_TIMEOUT_MS = 300_000
 
 describe('the packed file', function () {
@@ -70,6 +72,17 @@ describe('the packed file', function () {
         .map((path) => path.split('/')[0]),
     )
     assert.deepEqual([...tops], [name?.replace('.tar.xz', '')])
+  })
+
+  it('is written whole beside what another one that packs is writing', async () => {
+    await mkdir(`${folder}/small`)
+    await mkdir(`${folder}/small.tar.xz.part`)
+    const write = `import { writeArchive } from ${JSON.stringify(PARTS)}; writeArchive(process.argv[1], process.argv[2], 0, 1e6)`
+    const args = ['--input-type=module', '-e', write, `${folder}/small`, `${folder}/small.tar.xz`]
+    await runFile(process.execPath, args)
+    const { stdout } = await runFile('tar', ['-tf', `${folder}/small.tar.xz`])
+    assert.equal(stdout, 'small/\n')
+    assert.ok(!readdirSync(folder).some((name) => /\d\.part$/.test(name)), 'nothing of it stays')
   })
 
   it('joins a swarm from a root that has nothing but the C library', async () => {
