@@ -18,8 +18,8 @@ export interface ContainerOptions {
 /** The onstart text for vast.ai, with the line that makes an instance as a comment. */
 export function vastOnstart(plan: JoinPlan, options: ContainerOptions): string {
   return `#!/bin/sh
-${comment(`onstart text for vast.ai. Written by swarm bootstrap vast. Save as onstart.sh (not run here). vast.ai takes 4048 characters, so give it packed:
-  vastai create instance OFFER --image ${shellWord(options.image)} --disk 200 --env '-p ${IDENTITY_PORT}:${IDENTITY_PORT} -p 4001:4001' --onstart-cmd "echo $(gzip -9c onstart.sh | base64 | tr -d '\\n') | base64 -d | gzip -d >${VAST_START} && sh ${VAST_START}"
+${comment(`onstart text for vast.ai. Written by swarm bootstrap vast. Save as onstart.sh (not run here). vast.ai takes 4048 characters, so give it packed, without comments:
+  vastai create instance OFFER --image ${shellWord(options.image)} --disk 200 --env '-p ${IDENTITY_PORT}:${IDENTITY_PORT} -p 4001:4001' --onstart-cmd "echo $(grep -v '^ *#' onstart.sh | gzip -9c | base64 | tr -d '\\n') | base64 -d | gzip -d >${VAST_START} && sh ${VAST_START}"
 Ports: -p ${IDENTITY_PORT}:${IDENTITY_PORT} asks for one number on both sides, the best choice; -p 4001:4001 for images that cannot.
 Secrets: set SWARM_TICKET or AWS_ACCESS_KEY_ID, ... in the account's environment variables, not here; the start process gets them, ssh shells do not.
 ${LEAST_PRIVILEGE}
@@ -42,10 +42,18 @@ ${LEAST_PRIVILEGE}`)}
 ${body(plan, '/workspace/.swarm-package')}`
 }
 
+/** The usual images, the one that is the default here among them, have neither; whoever rents the container may add them. */
+const TOOLS = `swarm_has() { command -v "$1" >/dev/null 2>&1; }
+if swarm_has apt-get && ! { swarm_has xz && { swarm_has curl || swarm_has wget; }; }; then
+  swarm_say 'adding xz and curl'
+  { apt-get update && apt-get install -y --no-install-recommends xz-utils curl ca-certificates; } >/dev/null || swarm_say 'apt-get failed'
+fi
+`
+
 function body(plan: JoinPlan, prefix: string): string {
   const embedded = plan.embedded.map((line) => `export ${shellWord(line)}\n`).join('')
   const install =
-    plan.package === undefined ? 'SWARM=swarm\n' : `${installFunctions(plan.package)}swarm_install ${prefix}\n`
+    plan.package === undefined ? 'SWARM=swarm\n' : `${TOOLS}${installFunctions(plan.package)}swarm_install ${prefix}\n`
   return `set -eu
 ${SAY}${embedded}${install}# In a container nothing else restarts it: this text runs again on every start, and join then goes on where it stopped.
 exec ${joinCommand(plan, '"$SWARM"')}

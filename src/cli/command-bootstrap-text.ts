@@ -70,7 +70,7 @@ export function addTextCommands(bootstrap: Command): void {
   ] as const) {
     add(bootstrap, name, what, '/workspace/data', (plan, flags) => text(plan, flags)).option(
       '--image <image>',
-      'container image; needs curl and xz',
+      'container image; xz and curl are added where it has apt-get',
       word,
       'nvidia/cuda:12.8.1-base-ubuntu24.04',
     )

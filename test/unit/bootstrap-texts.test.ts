@@ -11,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -152,6 +153,25 @@ describe('bootstrap texts', () => {
     }
   })
 
+  it('adds what the image of a rented container lacks', () => {
+    const file = makePackage()
+    const path = join(folder, 'bin')
+    mkdirSync(path)
+    const place = (name: string): string =>
+      spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).stdout.trim()
+    for (const name of 'cp find id ls mkdir mktemp mv rm sha256sum sh tar'.split(' '))
+      symlinkSync(place(name), join(path, name))
+    const added = `[ "$1" != install ] || ${place('ln')} -s ${place('xz')} ${place('curl')} ${path}`
+    writeFileSync(join(path, 'apt-get'), `#!/bin/sh\n${added}\n`, { mode: 0o755 })
+    const text = runpodTemplate({ ...PLAN, package: { location: file, sha256: sha256(file) } }, { image: 'i' })
+    const here = text.replaceAll('/workspace', folder)
+    for (let runs = 0; runs < 2; runs++) {
+      const { status, stderr } = spawnSync('/bin/sh', ['-c', here], { env: { PATH: path }, encoding: 'utf8' })
+      assert.equal(status, 0, stderr)
+      assert.equal(stderr.includes('adding'), runs === 0)
+    }
+  })
+
   it('tells how to give vast.ai the text in no more characters than it takes', () => {
     const text = vastOnstart(
       { ...PLAN, embedded: [`SWARM_TICKET=${randomBytes(300).toString('hex')}`] },
@@ -164,7 +184,7 @@ describe('bootstrap texts', () => {
     const command = execFileSync('sh', ['-c', `${lastWord}\n${line}`], { cwd: folder, encoding: 'utf8' })
     assert.ok(command.length <= 4048, `${command.length} characters`)
     const unpack = command.replace(/ >\/root.*/, '')
-    assert.equal(execFileSync('sh', ['-c', unpack], { encoding: 'utf8' }), text)
+    assert.equal(execFileSync('sh', ['-c', unpack], { encoding: 'utf8' }), text.replace(/^ *#.*\n/gm, ''))
   })
 
   function manifests(
