@@ -13,8 +13,9 @@ const SAMPLES = 16
 /** Of a chunk that no peer holds whose chunks count. */
 const RANK_LAST = 2 ** 20
 
-/** Of chunks in our share that one peer alone holds, how many are tried: a source has them all, another peer few. */
-const PROBES = 6
+/** Of chunks that one peer alone holds, in our share and others, how many are tried: a source has them all, another peer few. */
+const OWN_PROBES = 6
+const OTHER_PROBES = 16
 
 /** Of chunks to bring from other sites, how many are tried for a peer there. */
 const FAR_PROBES = 16
@@ -92,12 +93,7 @@ export class ChunkPicker {
 
   /** Of a peer of another site: a wanted chunk that no other node of our site brings. */
   pickFar(have: Bitfield): number | undefined {
-    const count = this.#toBring.count(0)
-    for (let probe = 0; probe < Math.min(FAR_PROBES, count); probe++) {
-      const chunk = this.#toBring.at(0, this.#random.below(count))
-      if (have.has(chunk)) return chunk
-    }
-    return undefined
+    return this.#probe(this.#toBring, 0, FAR_PROBES, have)
   }
 
   /** The rarest of some wanted chunks among `offers`, out of which what is not wanted is taken. Undefined when nothing is left. */
@@ -107,15 +103,15 @@ export class ChunkPicker {
   }
 
   /**
-   * A wanted chunk that the peer alone holds and that is in our share, or else what pickOffered() says.
+   * A wanted chunk that the peer alone holds, one in our share first, or else what pickOffered() says. A sample of its offers
+   * seldom shows the few that it alone holds; with a slow uplink they would stay with it until nothing else is left to ask.
    */
   pick(have: Bitfield, offers: PeerOffers): number | undefined {
-    const count = this.#pickable.count(LONE_OWN)
-    for (let probe = 0; probe < Math.min(PROBES, count); probe++) {
-      const chunk = this.#pickable.at(LONE_OWN, this.#random.below(count))
-      if (have.has(chunk)) return chunk
-    }
-    return this.pickOffered(offers)
+    return (
+      this.#probe(this.#pickable, LONE_OWN, OWN_PROBES, have) ??
+      this.#probe(this.#pickable, LONE_OTHER, OTHER_PROBES, have) ??
+      this.pickOffered(offers)
+    )
   }
 
   /** The same for a peer whose chunks do not count as available: better one that others hold as well. */
@@ -133,6 +129,16 @@ export class ChunkPicker {
         if (best === undefined || this.#rank(chunk) < this.#rank(best)) best = chunk
       }
       if (best !== undefined) return best
+    }
+    return undefined
+  }
+
+  /** One of `probes` random chunks of the bucket that is in `have`. */
+  #probe(buckets: IndexBuckets, bucket: number, probes: number, have: Bitfield): number | undefined {
+    const count = buckets.count(bucket)
+    for (let probe = 0; probe < Math.min(probes, count); probe++) {
+      const chunk = buckets.at(bucket, this.#random.below(count))
+      if (have.has(chunk)) return chunk
     }
     return undefined
   }

@@ -115,7 +115,7 @@ const RANGES = {
   haveRepeatMs: { value: 30_000, min: 0, max: 600_000 },
   haveRepeatMax: { value: 4_096, min: 1, max: 65_536 },
 
-  /** How long words of others are gathered before they are passed on, and to how many neighbours. */
+  /** How long words of others are gathered before they are passed on, and to how many of neighboursWanted. */
   claimDelayMs: { value: 100, min: 0, max: 10_000 },
   claimFanOut: { value: 9, min: 1, max: 1024 },
   claimBatchMax: { value: 256, min: 1, max: 4096 },

@@ -70,10 +70,15 @@ export class Outbox {
     this.#ownClaims = []
   }
 
-  /** Each word reaches nearly every node when everyone passes it on to a few: gossip, of which flooding is the costly end. */
+  /**
+   * Each word reaches nearly every node when everyone passes it on to a few: gossip, of which flooding is the costly end.
+   * The few are a part of all, or a newcomer whose neighbours have many more than itself would miss words.
+   */
   #flushPassed(peers: readonly PeerId[], random: Prng, actions: Action[]): void {
+    const { claimFanOut, neighboursWanted } = this.#limits
+    const toTell = Math.max(claimFanOut, Math.ceil((peers.length * claimFanOut) / Math.max(1, neighboursWanted)))
     const rest = [...peers]
-    for (let told = 0; told < this.#limits.claimFanOut && rest.length > 0; told++) {
+    for (let told = 0; told < toTell && rest.length > 0; told++) {
       const position = random.below(rest.length)
       const peer = rest[position]
       const last = rest.pop()

@@ -61,8 +61,8 @@ export class UploadSlots {
   }
 
   /**
-   * waiting -> serving, for the ask whose turn it is, if fewer than `slots` are served. Peers that are later than others, by
-   * `lateness` from 0 on, go first; then those that ask for what only we have and no other is being sent, `isLone`; then
+   * waiting -> serving, for the ask whose turn it is, if fewer than `slots` are served. Peers that ask for what only we have
+   * and no other is being sent, `isLone`, go first; then those that are later than others, by `lateness` from 0 on; then
    * those that are served least at present, so that the slots lead to as many downlinks as there are; among equals the one
    * whose last turn is longest ago.
    */
@@ -157,8 +157,8 @@ export class UploadSlots {
 }
 
 function comesBefore(first: Turn, second: Turn): boolean {
-  if (first.late !== second.late) return first.late > second.late
   if (first.isLone !== second.isLone) return first.isLone
+  if (first.late !== second.late) return first.late > second.late
   if (first.client.serving !== second.client.serving) return first.client.serving < second.client.serving
   return first.client.lastTurn < second.client.lastTurn
 }

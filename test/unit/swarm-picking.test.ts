@@ -116,6 +116,13 @@ describe('ChunkPicker', () => {
     assert.equal(pick(picker, Bitfield.full(500)), 123)
   })
 
+  it('finds the few chunks that the peer alone holds among very many that others hold as well', () => {
+    const picker = pickerOf(Array.from({ length: 5000 }, (_, chunk) => (chunk === 1234 ? 1 : 2)))
+    const have = Bitfield.full(5000)
+    const offers = offersOf(have)
+    for (let round = 0; round < 20; round++) assert.equal(picker.pick(have, offers), 1234)
+  })
+
   it('forgets offers that are no longer wanted', () => {
     const picker = pickerOf([1, 1, 1])
     const offers = offersOf(Bitfield.full(3))

@@ -286,6 +286,14 @@ describe('UploadSlots', () => {
     assert.equal(start(slots)?.id, 4)
   })
 
+  it('sends what only we have before what a peer that is behind asks for', () => {
+    const slots = new UploadSlots(limits)
+    slots.accept(ask(1, FIRST))
+    slots.accept({ id: askId(2), peer: SECOND, chunk: LONE })
+    const lateness = (peer: PeerId): number => (peer === FIRST ? 3 : 0)
+    assert.deepEqual([start(slots, lateness)?.id, start(slots, lateness)?.id], [2, 1])
+  })
+
   it('refuses when the queue of one peer or of all is full', () => {
     const slots = new UploadSlots(limits)
     assert.deepEqual(
@@ -354,6 +362,15 @@ describe('Outbox', () => {
     const few = new Outbox(parseLimits({ claimFanOut: 1 }))
     few.passClaim(claim(1), THIRD, 0)
     assert.equal(flush(few, few.nextDeadline() ?? 0).length, 1)
+  })
+
+  it('passes them on to as large a part of many neighbours, so that each is told as often as by a node that has few', () => {
+    const outbox = new Outbox(parseLimits({ claimFanOut: 1, neighboursWanted: 2 }))
+    outbox.passClaim(claim(1), THIRD, 0)
+    const peers = Array.from({ length: 8 }, (_, index) => peerId(`peer${index}`))
+    const actions: Action[] = []
+    outbox.flush(outbox.nextDeadline() ?? 0, () => peers, new Prng(1), actions)
+    assert.equal(actions.length, 4)
   })
 
   it('splits what is too much for one message', () => {
