@@ -1,8 +1,9 @@
 // Builds the C++ tests with their sanitizers, and runs what they need.
 
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 /** A cold build on two slow cores, or all tests of a path; what hangs fails here instead of for ever. */
@@ -29,6 +30,16 @@ export function run(command: string, ...args: string[]): string {
   const { status, output, stdout } = tryRun(command, ...args)
   assert.equal(status, 0, output)
   return stdout
+}
+
+/** The same without waiting for it, so that several share the processors. */
+export async function start(command: string, ...args: string[]): Promise<string> {
+  const ended = promisify(execFile)(command, args, { cwd: root, timeout: BUILD_TIMEOUT_MS })
+  return ended.then(
+    ({ stdout }) => stdout,
+    (error: Error & Partial<Ended & { stderr: string }>) =>
+      assert.fail(`${error.message}\n${error.stdout}${error.stderr}`),
+  )
 }
 
 /** Path of the program, built in a folder of its own below build/. */
