@@ -1,9 +1,11 @@
 // Reusable buffers for chunk bytes. Freed memory of 8 MiB buffers reaches the operating system late and in pieces;
-// reuse keeps a node's resident size flat. Sizes are rounded up to a power of two, at least 64 KiB.
+// reuse keeps a node's resident size flat. Sizes are rounded up to an eighth of the power of two below, at least 64 KiB: an
+// encoded chunk of a little over 8 MiB would count as 16 otherwise, and the pool would keep half as many.
 
 import { invariant } from './errors.ts'
 
 const SLAB_BYTES_MIN = 64 * 1024
+const SIZES_PER_DOUBLING = 8
 
 /** A buffer with counted owners. `bytes` may be used until the last owner has called release(). */
 export class Slab {
@@ -40,6 +42,7 @@ export class Slab {
 }
 
 export class SlabPool {
+  /** Unused memory by its size; of the size that was released last, last. */
   readonly #free = new Map<number, Buffer[]>()
   readonly #idleBytesMax: number
   #idleBytes = 0
@@ -57,17 +60,26 @@ export class SlabPool {
     return new Slab(memory ?? Buffer.allocUnsafeSlow(bytes), length, (unused) => this.#keep(unused))
   }
 
+  /** What was released last is kept; memory of sizes that were not for longer makes room for it. */
   #keep(memory: Buffer): void {
+    const sameSize = this.#free.get(memory.length) ?? []
+    this.#free.delete(memory.length)
+    for (const [bytes, others] of this.#free) {
+      while (this.#idleBytes + memory.length > this.#idleBytesMax && others.pop() !== undefined) this.#idleBytes -= bytes
+      if (others.length > 0) break
+      this.#free.delete(bytes)
+    }
+    this.#free.set(memory.length, sameSize)
     if (this.#idleBytes + memory.length > this.#idleBytesMax) return
-    const sameSize = this.#free.get(memory.length)
-    if (sameSize === undefined) this.#free.set(memory.length, [memory])
-    else sameSize.push(memory)
+    sameSize.push(memory)
     this.#idleBytes += memory.length
   }
 }
 
 function slabBytesFor(length: number): number {
-  let bytes = SLAB_BYTES_MIN
-  while (bytes < length) bytes *= 2
-  return bytes
+  if (length <= SLAB_BYTES_MIN) return SLAB_BYTES_MIN
+  // The greatest power of two below `length`.
+  const below = 2 ** Math.floor(Math.log2(length - 1))
+  const step = below / SIZES_PER_DOUBLING
+  return Math.ceil(length / step) * step
 }

@@ -13,9 +13,9 @@ describe('slab pool', () => {
     const first = pool.take(100 * KIB)
     const memory = first.bytes.buffer
     first.release()
-    const second = pool.take(120 * KIB)
+    const second = pool.take(104 * KIB)
     assert.equal(second.bytes.buffer, memory)
-    assert.equal(second.bytes.length, 120 * KIB)
+    assert.equal(second.bytes.length, 104 * KIB)
   })
 
   it('keeps memory until the last owner has released it', () => {
@@ -35,6 +35,26 @@ describe('slab pool', () => {
     for (const slab of slabs) slab.release()
     const again = [pool.take(1), pool.take(1), pool.take(1)].map((slab) => slab.bytes.buffer)
     assert.equal(again.filter((memory) => memories.includes(memory)).length, 2)
+  })
+
+  it('takes a little more for a buffer of a little more than a power of two', () => {
+    const pool = new SlabPool(0)
+    const taken = [1, 64 * KIB, 64 * KIB + 1, 8192 * KIB, 8193 * KIB, 9217 * KIB, 16_384 * KIB].map(
+      (bytes) => pool.take(bytes).bytes.buffer.byteLength / KIB,
+    )
+    assert.deepEqual(taken, [64, 64, 72, 8192, 9216, 10_240, 16_384])
+  })
+
+  it('keeps what was released last, in place of sizes that nobody released for longer', () => {
+    const pool = new SlabPool(256 * KIB)
+    const slabs = [64, 64, 96, 128, 512].map((kib) => pool.take(kib * KIB))
+    const memories = slabs.map((slab) => slab.bytes.buffer)
+    for (const slab of slabs.slice(0, 4)) slab.release()
+    // 64 of 64 + 64, 96 and 128 would be 288.
+    const again = [64, 64, 96, 128].map((kib) => memories.includes(pool.take(kib * KIB).bytes.buffer))
+    assert.deepEqual(again, [false, false, true, true])
+    slabs[4]?.release()
+    assert.notEqual(pool.take(512 * KIB).bytes.buffer, memories[4], 'more than may be idle at all')
   })
 
   it('says so when an owner releases twice or comes too late', () => {
