@@ -65,7 +65,8 @@ export class SlabPool {
     const sameSize = this.#free.get(memory.length) ?? []
     this.#free.delete(memory.length)
     for (const [bytes, others] of this.#free) {
-      while (this.#idleBytes + memory.length > this.#idleBytesMax && others.pop() !== undefined) this.#idleBytes -= bytes
+      while (this.#idleBytes + memory.length > this.#idleBytesMax && others.pop() !== undefined)
+        this.#idleBytes -= bytes
       if (others.length > 0) break
       this.#free.delete(bytes)
     }

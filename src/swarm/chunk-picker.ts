@@ -71,7 +71,7 @@ export class ChunkPicker {
   changeAvailability(chunk: number, by: 1 | -1, isFar = false): void {
     this.#availability[chunk] = this.availability(chunk) + by
     if (!isFar) this.#nearAvailability[chunk] = this.#near(chunk) + by
-    this.#place(chunk)
+    if (this.#wanted.has(chunk)) this.#place(chunk)
   }
 
   /** Wanted: not held, and no request for it open. False when nothing changed. */

@@ -17,9 +17,9 @@ export class ClaimPolicy {
     const from = state.peers.find(fromId)
     if (from === undefined) return
     for (const claim of claims) {
-      if (!state.isChunk(claim.chunk)) state.strikeForLying(from)
-      else if (claim.holder !== state.self) this.#heardOne(claim, from)
-      if (state.peers.find(fromId) !== from) return
+      if (!state.isChunk(claim.chunk)) {
+        if (!state.strikeForLying(from)) return
+      } else if (claim.holder !== state.self) this.#heardOne(claim, from)
     }
   }
 
@@ -51,7 +51,7 @@ export class ClaimPolicy {
   #meet(holder: PeerId): void {
     const state = this.#state
     const neighbour = state.peers.find(holder)
-    if (neighbour === undefined) state.countStrangers()
+    if (neighbour === undefined) state.leases.addStranger()
     if (neighbour === undefined || neighbour.progress === 'partial') state.originShare.add(holder)
   }
 

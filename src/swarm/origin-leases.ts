@@ -266,6 +266,11 @@ export class OriginLeases {
     for (const holder of this.#seen.keys()) if (!isNeighbour(holder)) this.#strangers++
   }
 
+  /** We heard for the first time of a node that is not our neighbour. */
+  addStranger(): void {
+    this.#strangers++
+  }
+
   isKnown(holder: PeerId): boolean {
     return this.#seen.has(holder)
   }
@@ -276,13 +281,13 @@ export class OriginLeases {
   }
 
   #setWord(claim: Claim, now: number): void {
-    const words = this.#words.get(claim.chunk) ?? []
-    const before = words.find((word) => word.holder === claim.holder)
+    const words = this.#words.get(claim.chunk)
+    const before = words?.find((word) => word.holder === claim.holder)
     // An older word that arrives late must not undo a newer one about the same chunk.
     if (before !== undefined && claim.sequence < before.sequence) return
-    this.#dropWord(claim.chunk, claim.holder)
+    if (before !== undefined) this.#dropWord(claim.chunk, claim.holder)
     if (claim.state === 'dropped') return
-    const rest = (this.#words.get(claim.chunk) ?? []).filter((word) => !isOver(word, now))
+    const rest = words?.filter((word) => word !== before && !isOver(word, now)) ?? []
     if (rest.length >= this.#limits.claimsPerChunkMax) return
     rest.push({
       holder: claim.holder,

@@ -17,6 +17,15 @@ const ORIGIN_MARGIN = 4
 /** Parts of a second in which the wait for a peer is reckoned. */
 const WAIT_UNITS = 1024
 
+/** The wait for whoever is asked for nothing more now. */
+const NEVER = Number.MAX_SAFE_INTEGER
+
+/** A neighbour that may be asked, and how long one more request to it would take; see #waitClass. */
+interface Candidate {
+  readonly peer: Peer
+  wait: number
+}
+
 export class PeerPolicy {
   readonly #state: SwarmState
   /** Whether the last request found no memory: peers wait for it then. */
@@ -35,15 +44,18 @@ export class PeerPolicy {
     const isFarFull = requests.farCount >= farMax
     if (requests.nearCount >= openMax && isFarFull) return
     this.#lacksRoom = false
-    let askable = this.#askable()
-    for (let peer = this.#soonest(askable); peer !== undefined; peer = this.#soonest(askable)) {
-      const asked = peer
+    const candidates = this.#askable()
+    for (let next = soonest(candidates); next !== undefined; next = soonest(candidates)) {
+      const { peer } = next
       const isFull = peer.isFar ? requests.farCount >= farMax : requests.nearCount >= openMax
-      if (isFull) askable = askable.filter((other) => other.isFar !== asked.isFar)
-      else if (!this.#ask(peer)) {
+      if (isFull) {
+        for (const other of candidates) if (other.peer.isFar === peer.isFar) other.wait = NEVER
+      } else if (this.#ask(peer)) {
+        next.wait = this.#waitClass(peer)
+      } else {
         if (this.#lacksRoom) return
         touched.delete(peer)
-        askable = askable.filter((other) => other !== asked)
+        next.wait = NEVER
       }
     }
     this.#double()
@@ -123,34 +135,22 @@ export class PeerPolicy {
   }
 
   /** Neighbours that may have something for us and may be asked, beginning with a random one. */
-  #askable(): Peer[] {
+  #askable(): Candidate[] {
     const { random, touched } = this.#state
-    const found: Peer[] = []
+    const found: Candidate[] = []
     for (const peer of touched) {
-      if (peer.firstOffers.size + peer.offers.size > 0 && this.#mayAsk(peer)) found.push(peer)
+      if (peer.firstOffers.size + peer.offers.size > 0 && this.#mayAsk(peer))
+        found.push({ peer, wait: this.#waitClass(peer) })
       else touched.delete(peer)
     }
     const start = found.length === 0 ? 0 : random.below(found.length)
-    return [...found.slice(start), ...found.slice(0, start)]
+    return found.slice(start).concat(found.slice(0, start))
   }
 
   #mayAsk(peer: Peer): boolean {
     const { limits, peers, chunkBytesMean, now } = this.#state
     const least = this.#isLate ? limits.requestsPerPeerLateMin : limits.requestsPerPeerMin
     return peers.mayAsk(peer, least, chunkBytesMean, now)
-  }
-
-  /** The first of those that should answer one more request soonest. */
-  #soonest(askable: readonly Peer[]): Peer | undefined {
-    let soonest: Peer | undefined
-    let least = Number.POSITIVE_INFINITY
-    for (const peer of askable) {
-      const wait = this.#waitClass(peer)
-      if (wait >= least) continue
-      soonest = peer
-      least = wait
-    }
-    return soonest
   }
 
   /**
@@ -259,4 +259,16 @@ export class PeerPolicy {
       state.setCounted(peer, false)
     }
   }
+}
+
+/** The first of those that should answer one more request soonest. */
+function soonest(candidates: readonly Candidate[]): Candidate | undefined {
+  let first: Candidate | undefined
+  let least = NEVER
+  for (const candidate of candidates) {
+    if (candidate.wait >= least) continue
+    first = candidate
+    least = candidate.wait
+  }
+  return first
 }

@@ -192,8 +192,7 @@ export class Scheduler {
     peer.lastWordAt = state.now
     for (const chunk of event.chunks) {
       if (state.isChunk(chunk)) state.peerHolds(peer, chunk)
-      else state.strikeForLying(peer)
-      if (state.peers.find(event.peer) !== peer) return
+      else if (!state.strikeForLying(peer)) return
     }
   }
 

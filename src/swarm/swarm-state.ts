@@ -219,12 +219,17 @@ export class SwarmState {
     for (const chunk of peer.have) if (this.picker.isWanted(chunk)) this.#offer(peer, chunk)
   }
 
-  /** A peer spoke of chunks that do not exist or that it does not have. One that leaves may no longer have them. */
-  strikeForLying(peer: Peer): void {
-    if (peer.progress === 'leaving') return
+  /**
+   * A peer spoke of chunks that do not exist or that it does not have. One that leaves may no longer have them. False when it
+   * is dropped for it, or was before.
+   */
+  strikeForLying(peer: Peer): boolean {
+    const isHere = this.peers.find(peer.id) === peer
+    if (peer.progress === 'leaving') return isHere
     peer.lyingStrikes++
-    if (this.peers.find(peer.id) !== peer || peer.lyingStrikes < this.limits.lyingStrikesMax) return
+    if (!isHere || peer.lyingStrikes < this.limits.lyingStrikesMax) return isHere
     this.dropPeer(peer, 'lying')
+    return false
   }
 
   removeHave(peer: Peer, chunk: number): void {
@@ -371,7 +376,8 @@ export class SwarmState {
 
   #changeAvailability(peer: Peer, chunk: number, by: 1 | -1): void {
     this.picker.changeAvailability(chunk, by, peer.isFar)
-    this.placeOrigin(chunk)
+    // The first holder came, or the last one went: the origin's part in the chunk changes with no other.
+    if (this.picker.availability(chunk) === (by === 1 ? 1 : 0)) this.placeOrigin(chunk)
   }
 
   #leftSource(request: Request): void {

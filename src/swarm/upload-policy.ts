@@ -85,8 +85,10 @@ export class UploadPolicy {
   #serve(): void {
     const { uploads, actions, peers, chunkCount, lone, limits, now } = this.#state
     if (uploads.waiting === 0) return
-    const meanHeld = peers.meanHeld()
     const heldUp = this.#heldUp()
+    const slots = Math.min(Math.max(limits.uploadSlotsMax, limits.uploadSlots), this.#slots() + heldUp.length)
+    if (uploads.serving >= slots) return
+    const meanHeld = peers.meanHeld()
     const slowPeers = new Set(heldUp)
     const lateness = (id: PeerId): number => {
       const missing = meanHeld - (peers.find(id)?.have.count ?? meanHeld)
@@ -95,7 +97,6 @@ export class UploadPolicy {
       // Its own downlink is what is slow: it gets nothing sooner by going first.
       return slowPeers.has(id) ? 0 : 32 - Math.clz32(parts)
     }
-    const slots = Math.min(Math.max(limits.uploadSlotsMax, limits.uploadSlots), this.#slots() + heldUp.length)
     const isLone = (chunk: ChunkIndex): boolean => lone.has(chunk)
     for (;;) {
       const ask = uploads.startNext(slots, lateness, isLone)
