@@ -5,10 +5,10 @@ import { type DescMessage, fromBinary, type Message, type MessageShape, toBinary
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire'
 import { SwarmError } from '../base/errors.ts'
 import * as wire from '../generated/manifest_pb.ts'
+import { type EntryMessage, EntryReader, framedBytes } from './entry-codec.ts'
 import { EXTENTS_PER_FILE_MAX } from './limits.ts'
 
 const EXTENTS_FIELD = 8
-const VARINT_BITS = 7
 
 /** Throws `integrity`: the manifest breaks a rule of its format. */
 export function fail(problem: string, cause?: unknown): never {
@@ -50,29 +50,45 @@ export function proveCanonical<Schema extends DescMessage>(
 }
 
 /** The entries of an entry part one after the other, so that only one is in memory as an object. */
-export function* parseEntries(part: Uint8Array): Generator<wire.Entry> {
-  const reader = new BinaryReader(part)
-  while (reader.pos < reader.len) {
-    const start = reader.pos
-    const bytes = readable('entry part', () => {
-      const [field, wireType] = reader.tag()
-      if (field !== 1) refuseNewer(`field ${field} of the manifest's entry part`)
-      if (wireType !== WireType.LengthDelimited) fail('an entry is not a message')
-      return reader.bytes()
-    })
-    if (reader.pos - start !== framedBytes(bytes.length)) fail('the entry part is not in canonical form')
-    checkExtentCount(bytes)
-    const entry = parseMessage(wire.EntrySchema, bytes, 'entry')
-    proveCanonical(wire.EntrySchema, entry, bytes, 'entry', entry.extents)
-    yield entry
+export function* parseEntries(part: Uint8Array): Generator<EntryMessage> {
+  const reader = new EntryReader(part)
+  while (!reader.isAtEnd) yield reader.next() ?? parseOddEntry(reader, part)
+}
+
+/** An entry that we would not write, or not so: says what is wrong with it, or finds that nothing is. */
+function parseOddEntry(entries: EntryReader, part: Uint8Array): EntryMessage {
+  const reader = new BinaryReader(part.subarray(entries.position))
+  const bytes = readable('entry part', () => {
+    const [field, wireType] = reader.tag()
+    if (field !== 1) refuseNewer(`field ${field} of the manifest's entry part`)
+    if (wireType !== WireType.LengthDelimited) fail('an entry is not a message')
+    return reader.bytes()
+  })
+  if (reader.pos !== framedBytes(bytes.length)) fail('the entry part is not in canonical form')
+  checkExtentCount(bytes)
+  const entry = parseMessage(wire.EntrySchema, bytes, 'entry')
+  proveCanonical(wire.EntrySchema, entry, bytes, 'entry', entry.extents)
+  entries.skipTo(entries.position + reader.pos)
+  return {
+    path: Buffer.from(entry.path),
+    type: entry.type,
+    mode: entry.mode,
+    mtimeSeconds: safeNumber(entry.mtimeSeconds),
+    mtimeNanos: entry.mtimeNanos,
+    size: safeNumber(entry.size),
+    target: Buffer.from(entry.target),
+    extents: entry.extents.map(({ firstChunk, offset, length }) => ({
+      firstChunk,
+      offset,
+      length: safeNumber(length),
+    })),
   }
 }
 
-/** Size of a length-delimited field with a number below 16. */
-export function framedBytes(length: number): number {
-  let bytes = 2
-  for (let rest = length >>> VARINT_BITS; rest > 0; rest >>>= VARINT_BITS) bytes++
-  return bytes + length
+/** An unsigned or signed 64-bit field that must fit a double exactly. */
+export function safeNumber(value: bigint): number {
+  if (value > BigInt(Number.MAX_SAFE_INTEGER) || value < BigInt(Number.MIN_SAFE_INTEGER)) fail(`number ${value}`)
+  return Number(value)
 }
 
 /** Counts before the message is parsed: an empty extent has two bytes on the wire and a hundred as an object. */

@@ -1,7 +1,8 @@
 // What a stranger's manifest must prove before anything in it is believed. Each check names what it saw.
 
 import * as wire from '../generated/manifest_pb.ts'
-import { fail, refuseNewer } from './canonical.ts'
+import { fail, refuseNewer, safeNumber } from './canonical.ts'
+import type { EntryMessage } from './entry-codec.ts'
 import {
   CHUNK_BYTES_MAX,
   CHUNK_PART_COUNT_MAX,
@@ -36,12 +37,6 @@ const CHUNK_MESSAGE_BYTES_MAX = 74
 const CHUNK_PART_FRAMING_BYTES_MAX = 30
 /** Tag and length, a path of one byte with tag and length, and the type. */
 const ENTRY_MESSAGE_BYTES_MIN = 7
-
-/** An unsigned or signed 64-bit field that must fit a double exactly. */
-export function safeNumber(value: bigint): number {
-  if (value > BigInt(Number.MAX_SAFE_INTEGER) || value < BigInt(Number.MIN_SAFE_INTEGER)) fail(`number ${value}`)
-  return Number(value)
-}
 
 /** Everything that the head alone can prove; afterwards no part can outgrow what was said here. */
 export function checkHead(head: wire.Head): void {
@@ -115,7 +110,9 @@ export class EntryChecker {
   readonly #directories = new Set<string>()
   /** Normal forms of the paths that are not in normal form, which are few. */
   readonly #normalForms = new Set<string>()
-  #previous: Buffer | undefined
+  #previous: string | undefined
+  /** Of the entry before, if it lies in one. */
+  #parent = ''
   #places = 0
 
   /** `chunks` must be complete before the first check. */
@@ -123,12 +120,12 @@ export class EntryChecker {
     this.#chunks = chunks
   }
 
-  check(message: wire.Entry): Entry {
+  /** The entry's path and target lie where the message's do. */
+  check(message: EntryMessage): Entry {
     const problem = pathProblem(message.path)
-    const name = `"${printablePath(message.path)}"`
-    if (problem !== undefined) fail(`path ${name} ${problem}`)
-    const entry = this.#checkFields(message, name)
-    this.#checkOrder(entry, name)
+    if (problem !== undefined) fail(`path ${nameOf(message)} ${problem}`)
+    const entry = this.#checkFields(message)
+    this.#checkOrder(entry)
     return entry
   }
 
@@ -140,76 +137,78 @@ export class EntryChecker {
     }
   }
 
-  #checkFields(message: wire.Entry, name: string): Entry {
-    const type = entryType(message.type, name)
-    if (message.mode > MODE_MAX) fail(`${name} has mode ${message.mode.toString(8)}`)
-    if (message.mtimeNanos >= NANOS_PER_SECOND) fail(`${name} has ${message.mtimeNanos} nanoseconds`)
-    const mtimeSeconds = safeNumber(message.mtimeSeconds)
-    if (mtimeSeconds < MTIME_SECONDS_MIN || mtimeSeconds > MTIME_SECONDS_MAX) fail(`${name} has time ${mtimeSeconds}`)
-    const size = safeNumber(message.size)
-    if (type !== 'file' && (size !== 0 || message.extents.length > 0)) fail(`${name} is a ${type} with content`)
-    if ((type === 'symlink') !== message.target.length > 0) fail(`${name} is a ${type} and has a target or lacks one`)
-    if (message.target.length > LINK_TARGET_BYTES_MAX || message.target.includes(0)) fail(`${name} has a bad target`)
-    return {
-      path: Buffer.from(message.path),
-      type,
-      mode: message.mode,
-      mtimeSeconds,
-      mtimeNanos: message.mtimeNanos,
-      size,
-      target: Buffer.from(message.target),
-      extents: this.#checkExtents(message.extents, size, name),
-    }
+  #checkFields(message: EntryMessage): Entry {
+    const { path, mode, mtimeSeconds, mtimeNanos, size, target, extents } = message
+    const type = entryType(message)
+    if (mode > MODE_MAX) fail(`${nameOf(message)} has mode ${mode.toString(8)}`)
+    if (mtimeNanos >= NANOS_PER_SECOND) fail(`${nameOf(message)} has ${mtimeNanos} nanoseconds`)
+    if (mtimeSeconds < MTIME_SECONDS_MIN || mtimeSeconds > MTIME_SECONDS_MAX)
+      fail(`${nameOf(message)} has time ${mtimeSeconds}`)
+    if (type !== 'file' && (size !== 0 || extents.length > 0)) fail(`${nameOf(message)} is a ${type} with content`)
+    if ((type === 'symlink') !== target.length > 0)
+      fail(`${nameOf(message)} is a ${type} and has a target or lacks one`)
+    if (target.length > LINK_TARGET_BYTES_MAX || (target.length > 0 && target.includes(0)))
+      fail(`${nameOf(message)} has a bad target`)
+    this.#checkExtents(message)
+    return { path, type, mode, mtimeSeconds, mtimeNanos, size, target, extents }
   }
 
-  #checkExtents(extents: readonly wire.Extent[], size: number, name: string): Extent[] {
-    const checked: Extent[] = []
+  #checkExtents(message: EntryMessage): void {
     let total = 0
-    for (const extent of extents) {
-      const length = safeNumber(extent.length)
-      if (length === 0) fail(`${name} has an empty extent`)
-      this.#checkReach(extent, length, name)
-      total += length
-      if (!Number.isSafeInteger(total)) fail(`${name} is larger than 2^53 bytes`)
-      checked.push({ firstChunk: extent.firstChunk, offset: extent.offset, length })
+    for (const extent of message.extents) {
+      if (extent.length === 0) fail(`${nameOf(message)} has an empty extent`)
+      this.#checkReach(extent, message)
+      total += extent.length
+      if (!Number.isSafeInteger(total)) fail(`${nameOf(message)} is larger than 2^53 bytes`)
     }
-    if (total !== size) fail(`${name} has ${size} bytes and extents of ${total}`)
-    return checked
+    if (total !== message.size) fail(`${nameOf(message)} has ${message.size} bytes and extents of ${total}`)
   }
 
   /** The extent ends inside the chunk table. The work is bounded over all entries together, by PLACES_MAX. */
-  #checkReach(extent: wire.Extent, length: number, name: string): void {
+  #checkReach({ firstChunk, offset, length }: Extent, message: EntryMessage): void {
     const chunks = this.#chunks
-    if (extent.firstChunk >= chunks.count || extent.offset >= chunks.rawBytes(extent.firstChunk)) {
-      fail(`${name} starts at byte ${extent.offset} of chunk ${extent.firstChunk}`)
-    }
-    let reached = -extent.offset
-    for (let chunk = extent.firstChunk; reached < length; chunk++) {
-      if (chunk >= chunks.count) fail(`${name} reaches past the last chunk`)
+    if (firstChunk >= chunks.count || offset >= chunks.rawBytes(firstChunk))
+      fail(`${nameOf(message)} starts at byte ${offset} of chunk ${firstChunk}`)
+    let reached = -offset
+    for (let chunk = firstChunk; reached < length; chunk++) {
+      if (chunk >= chunks.count) fail(`${nameOf(message)} reaches past the last chunk`)
       if (++this.#places > PLACES_MAX) fail(`files take more than ${PLACES_MAX} pieces of chunks`)
       reached += chunks.rawBytes(chunk)
     }
   }
 
-  #checkOrder(entry: Entry, name: string): void {
-    if (this.#previous !== undefined && Buffer.compare(this.#previous, entry.path) >= 0) {
-      fail(`path ${name} comes twice or out of order`)
-    }
-    this.#previous = entry.path
+  #checkOrder(entry: Entry): void {
+    // One character a byte, so that texts compare as their bytes do.
     const path = entry.path.toString('latin1')
+    if (this.#previous !== undefined && this.#previous >= path)
+      fail(`path ${nameOf(entry)} comes twice or out of order`)
+    this.#previous = path
     const slash = path.lastIndexOf('/')
-    if (slash !== -1 && !this.#directories.has(path.slice(0, slash))) {
-      fail(`path ${name} lies in no directory of the snapshot`)
-    }
+    if (slash !== -1 && !this.#isDirectory(path, slash))
+      fail(`path ${nameOf(entry)} lies in no directory of the snapshot`)
     if (entry.type === 'directory') this.#directories.add(path)
     const normal = normalForm(entry.path)
     if (normal === undefined) return
-    if (this.#normalForms.has(normal)) fail(`path ${name} comes in two spellings`)
+    if (this.#normalForms.has(normal)) fail(`path ${nameOf(entry)} comes in two spellings`)
     this.#normalForms.add(normal)
+  }
+
+  /** Whether the first `length` characters are a directory's path. Most entries lie in the directory of the one before. */
+  #isDirectory(path: string, length: number): boolean {
+    if (length === this.#parent.length && path.startsWith(this.#parent)) return true
+    const parent = path.slice(0, length)
+    if (!this.#directories.has(parent)) return false
+    this.#parent = parent
+    return true
   }
 }
 
-function entryType(type: wire.EntryType, name: string): Entry['type'] {
-  if (type === wire.EntryType.UNSPECIFIED) fail(`${name} has no type`)
-  return ENTRY_TYPES[type - 1] ?? refuseNewer(`entry type ${type}`)
+/** Made only where it is needed, for a message. */
+function nameOf({ path }: { readonly path: Uint8Array }): string {
+  return `"${printablePath(path)}"`
+}
+
+function entryType(message: EntryMessage): Entry['type'] {
+  if (message.type === wire.EntryType.UNSPECIFIED) fail(`${nameOf(message)} has no type`)
+  return ENTRY_TYPES[message.type - 1] ?? refuseNewer(`entry type ${message.type}`)
 }

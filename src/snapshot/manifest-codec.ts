@@ -2,13 +2,13 @@
 // tree has one root. Compression of parts is left to the caller: this folder knows no library that does I/O.
 
 import { create, toBinary } from '@bufbuild/protobuf'
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import { SwarmError } from '../base/errors.ts'
 import { hashToId } from '../base/hash.ts'
 import { type ObjectId, objectIdBytes, objectIdFromBytes, type Root } from '../base/ids.ts'
 import * as wire from '../generated/manifest_pb.ts'
-import { fail, framedBytes, parseEntries, parseMessage, proveCanonical, refuseNewer } from './canonical.ts'
+import { fail, parseEntries, parseMessage, proveCanonical, refuseNewer, safeNumber } from './canonical.ts'
 import { ChunkPlaces } from './chunk-places.ts'
+import { EntryWriter, entryBytes, framedBytes } from './entry-codec.ts'
 import {
   CHUNK_PART_COUNT_MAX,
   ENTRY_PART_BYTES_TARGET,
@@ -24,10 +24,9 @@ import {
   type ElementName,
   type Entry,
   EntryTable,
-  type EntryType,
   type Manifest,
 } from './manifest.ts'
-import { checkChunkColumns, checkHead, EntryChecker, safeNumber } from './manifest-checks.ts'
+import { checkChunkColumns, checkHead, EntryChecker } from './manifest-checks.ts'
 import { printablePath } from './paths.ts'
 
 const CODEC_ON_WIRE: Record<ChunkCodecName, wire.ChunkCodec> = {
@@ -42,11 +41,6 @@ const ELEMENT_ON_WIRE: Record<ElementName, wire.ElementType> = {
   bf16: wire.ElementType.BF16,
   fp16: wire.ElementType.FP16,
   fp32: wire.ElementType.FP32,
-}
-const ENTRY_TYPE_ON_WIRE: Record<EntryType, wire.EntryType> = {
-  file: wire.EntryType.FILE,
-  directory: wire.EntryType.DIRECTORY,
-  symlink: wire.EntryType.SYMLINK,
 }
 
 export interface PartReference {
@@ -73,23 +67,28 @@ export function* encodeParts(chunks: ChunkTable, entries: EntryTable): Generator
     const count = Math.min(CHUNK_PART_COUNT_MAX, chunks.count - first)
     yield { kind: wire.PartKind.CHUNKS, count, message: encodeChunkPart(chunks, first, count) }
   }
+  yield* encodeEntryParts(entries)
+}
+
+function* encodeEntryParts(entries: EntryTable): Generator<PartMessage> {
   let count = 0
   let messageBytes = 0
-  let writer = new BinaryWriter()
+  const writer = new EntryWriter(ENTRY_PART_BYTES_TARGET)
   for (let index = 0; index < entries.count; index++) {
-    const entry = encodeEntry(entries.get(index))
-    const entryBytes = framedBytes(entry.length)
-    if (count > 0 && messageBytes + entryBytes > ENTRY_PART_BYTES_TARGET) {
-      yield { kind: wire.PartKind.ENTRIES, count, message: writer.finish() }
+    const entry = entries.get(index)
+    refuseManyExtents(entry)
+    const length = entryBytes(entry)
+    const bytes = framedBytes(length)
+    if (count > 0 && messageBytes + bytes > ENTRY_PART_BYTES_TARGET) {
+      yield { kind: wire.PartKind.ENTRIES, count, message: writer.take() }
       count = 0
       messageBytes = 0
-      writer = new BinaryWriter()
     }
-    writer.tag(1, WireType.LengthDelimited).bytes(entry)
+    writer.write(entry, length)
     count++
-    messageBytes += entryBytes
+    messageBytes += bytes
   }
-  if (count > 0) yield { kind: wire.PartKind.ENTRIES, count, message: writer.finish() }
+  if (count > 0) yield { kind: wire.PartKind.ENTRIES, count, message: writer.take() }
 }
 
 /** The head that lists `parts`, and the root that it hashes to. */
@@ -139,26 +138,12 @@ function encodeChunkPart(chunks: ChunkTable, first: number, count: number): Uint
   return toBinary(wire.ChunkPartSchema, part)
 }
 
-function encodeEntry(entry: Entry): Uint8Array {
-  if (entry.extents.length > EXTENTS_PER_FILE_MAX) {
-    throw new SwarmError('usage', `"${printablePath(entry.path)}" lies in ${entry.extents.length} runs of chunks`, {
-      blame: 'caller',
-      cure: 'push with a larger --chunk-size',
-    })
-  }
-  const message = create(wire.EntrySchema, {
-    path: entry.path,
-    type: ENTRY_TYPE_ON_WIRE[entry.type],
-    mode: entry.mode,
-    mtimeSeconds: BigInt(entry.mtimeSeconds),
-    mtimeNanos: entry.mtimeNanos,
-    size: BigInt(entry.size),
-    target: entry.target,
-    extents: entry.extents.map(({ firstChunk, offset, length }) =>
-      create(wire.ExtentSchema, { firstChunk, offset, length: BigInt(length) }),
-    ),
+function refuseManyExtents(entry: Entry): void {
+  if (entry.extents.length <= EXTENTS_PER_FILE_MAX) return
+  throw new SwarmError('usage', `"${printablePath(entry.path)}" lies in ${entry.extents.length} runs of chunks`, {
+    blame: 'caller',
+    cure: 'push with a larger --chunk-size',
   })
-  return toBinary(wire.EntrySchema, message)
 }
 
 function sumOf(chunks: ChunkTable, entries: EntryTable): { rawBytes: number; encodedBytes: number } {

@@ -129,6 +129,11 @@ export class EntryTable {
   }
 
   push(entry: Entry): void {
+    this.pushWith(entry, entry.extents)
+  }
+
+  /** As push(), for an entry whose extents lie elsewhere. */
+  pushWith(entry: Omit<Entry, 'extents'>, extents: readonly Extent[]): void {
     this.#paths.push(entry.path)
     this.#targets.push(entry.target)
     this.#types.push(ENTRY_TYPES.indexOf(entry.type))
@@ -136,7 +141,7 @@ export class EntryTable {
     this.#mtimeSeconds.push(entry.mtimeSeconds)
     this.#mtimeNanos.push(entry.mtimeNanos)
     this.#sizes.push(entry.size)
-    for (const extent of entry.extents) {
+    for (const extent of extents) {
       this.#extentChunks.push(extent.firstChunk)
       this.#extentOffsets.push(extent.offset)
       this.#extentLengths.push(extent.length)
