@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -231,21 +233,32 @@ class Listing : public Napi::AsyncWorker {
       if (entry == nullptr || !note(dirfd(folder), entry->d_name)) break;
     }
     closedir(folder);
+    // By the bytes of the names, as strings compare: the same order everywhere, and runs that a later sort finds.
+    std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
   }
 
   void OnOK() override {
+    std::string text;
+    for (const Entry& entry : entries_) text.append(entry.name.c_str(), entry.name.size() + 1);
     Napi::Array result = Napi::Array::New(Env(), 3);
     result.Set(0u, static_cast<double>(error_));
-    auto names = Napi::Buffer<char>::Copy(Env(), names_.data(), names_.size());
-    result.Set(1u, names);
-    auto numbers = Napi::Float64Array::New(Env(), numbers_.size());
-    if (numbers.IsEmpty() || (numbers.Data() == nullptr && !numbers_.empty())) return;
-    if (!numbers_.empty()) std::memcpy(numbers.Data(), numbers_.data(), numbers_.size() * sizeof(double));
+    result.Set(1u, Napi::Buffer<char>::Copy(Env(), text.data(), text.size()));
+    auto numbers = Napi::Float64Array::New(Env(), entries_.size() * numbersPerEntry);
+    if (numbers.IsEmpty() || (numbers.Data() == nullptr && !entries_.empty())) return;
+    double* target = numbers.Data();
+    for (const Entry& entry : entries_) target = std::copy(entry.numbers.begin(), entry.numbers.end(), target);
     result.Set(2u, numbers);
     deferred_.Resolve(result);
   }
 
  private:
+  static constexpr size_t numbersPerEntry = 6;
+
+  struct Entry {
+    std::string name;
+    std::array<double, numbersPerEntry> numbers;
+  };
+
   /** False: the entry cannot be looked at. */
   bool note(int folder, const char* name) {
     if (std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0) return true;
@@ -254,19 +267,17 @@ class Listing : public Napi::AsyncWorker {
       error_ = errno == ENOENT ? 0 : errno;
       return error_ == 0;
     }
-    names_.append(name, std::strlen(name) + 1);
-    for (const double number :
+    entries_.push_back(
+        {name,
          {static_cast<double>(status.st_mode), static_cast<double>(status.st_size),
           static_cast<double>(modificationTime(status).tv_sec), static_cast<double>(modificationTime(status).tv_nsec),
-          static_cast<double>(changeTime(status).tv_sec), static_cast<double>(changeTime(status).tv_nsec)})
-      numbers_.push_back(number);
+          static_cast<double>(changeTime(status).tv_sec), static_cast<double>(changeTime(status).tv_nsec)}});
     return true;
   }
 
   Napi::Promise::Deferred deferred_;
   const std::string path_;
-  std::string names_;
-  std::vector<double> numbers_;
+  std::vector<Entry> entries_;
   int error_ = 0;
 };
 

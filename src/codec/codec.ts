@@ -109,9 +109,10 @@ export interface FileSystemCalls {
 
   /**
    * Reads parts of many files into `raw`, one after the other, if each is still the file that it should be, before and after. Resolves with the
-   * first part that could not be read, whose file is then looked at by other means; undefined: all were.
+   * first part that could not be read, whose file is then looked at by other means; undefined: all were. `above`, by default nothing, is put before every
+   * path as it is: a folder with its slash.
    */
-  readFiles(parts: readonly ReadPart[], raw: Uint8Array): Promise<number | undefined>
+  readFiles(parts: readonly ReadPart[], raw: Uint8Array, above?: Uint8Array): Promise<number | undefined>
 
   /** Writes parts of `raw` to files, which are made where there are none. Resolves as above. */
   writeFiles(parts: readonly WrittenPart[], raw: Uint8Array): Promise<number | undefined>
@@ -119,7 +120,9 @@ export interface FileSystemCalls {
   /** Gives files their modes and times, and then other names, replacing what is no directory. Resolves as above. */
   moveFiles(moves: readonly Move[]): Promise<number | undefined>
 
-  /** What is in a folder; entries that vanish meanwhile are left out. Throws a system error, with its code. */
+  /**
+   * What is in a folder, in ascending byte order of names; entries that vanish meanwhile are left out. Throws a system error, with its code.
+   */
   listFolder(path: Uint8Array): Promise<readonly Listed[]>
 }
 

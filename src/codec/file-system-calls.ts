@@ -2,7 +2,7 @@
 
 import { getSystemErrorName } from 'node:util'
 import { SwarmError } from '../base/errors.ts'
-import type { FileSystemCalls, FileTime, Listed } from './codec.ts'
+import type { FileSystemCalls, FileTime, Listed, ReadPart } from './codec.ts'
 import { loadAddon } from './load-addon.ts'
 
 const REFUSED = new Set(['EACCES', 'EPERM', 'EROFS'])
@@ -19,14 +19,9 @@ export function openFileSystemCalls(): FileSystemCalls {
       const error = await addon.syncFileSystem(fd)
       if (error !== 0) throw failure('syncing the file system', error)
     },
-    async readFiles(parts, raw) {
-      const rows = parts.map(({ offset, length, listed }) =>
-        listed === undefined
-          ? [offset, length, ANY_SIZE, 0, 0, 0, 0]
-          : [offset, length, listed.size, ...numbersOf(listed.changed), ...numbersOf(listed.modified)],
-      )
+    async readFiles(parts, raw, above = NOTHING) {
       const paths = parts.map(({ path }) => path)
-      return failedRow(await addon.readFiles(joinPaths(paths), Float64Array.from(rows.flat()), raw))
+      return failedRow(await addon.readFiles(joinPaths(paths, above), readRows(parts), raw))
     },
     async writeFiles(parts, raw) {
       const rows = parts.map(({ offset, rawOffset, length }) => [offset, rawOffset, length])
@@ -47,32 +42,57 @@ export function openFileSystemCalls(): FileSystemCalls {
 }
 
 const LISTED_FIELDS = 6
+const READ_FIELDS = 7
 /** For a file that was not listed. */
 const ANY_SIZE = -1
+const NOTHING = Buffer.alloc(0)
 
 function parseListing(names: Buffer, numbers: Float64Array): Listed[] {
   const listed: Listed[] = []
   for (let start = 0, at = 0; start < names.length; at += LISTED_FIELDS) {
     const end = names.indexOf(0, start)
-    const [mode = 0, size = 0, seconds = 0, nanos = 0, changedSeconds = 0, changedNanos = 0] = numbers.subarray(at)
     listed.push({
       name: names.subarray(start, end),
-      mode,
-      size,
-      modified: { seconds, nanos },
-      changed: { seconds: changedSeconds, nanos: changedNanos },
+      mode: numbers[at] ?? 0,
+      size: numbers[at + 1] ?? 0,
+      modified: { seconds: numbers[at + 2] ?? 0, nanos: numbers[at + 3] ?? 0 },
+      changed: { seconds: numbers[at + 4] ?? 0, nanos: numbers[at + 5] ?? 0 },
     })
     start = end + 1
   }
   return listed
 }
 
-/** One after the other, each ended by a zero byte. */
-function joinPaths(paths: readonly Uint8Array[]): Uint8Array {
-  return Buffer.concat(paths.flatMap((path) => [path, ZERO]))
+function readRows(parts: readonly ReadPart[]): Float64Array {
+  const rows = new Float64Array(parts.length * READ_FIELDS)
+  let at = 0
+  for (const { offset, length, listed } of parts) {
+    rows[at] = offset
+    rows[at + 1] = length
+    rows[at + 2] = listed?.size ?? ANY_SIZE
+    rows[at + 3] = listed?.changed.seconds ?? 0
+    rows[at + 4] = listed?.changed.nanos ?? 0
+    rows[at + 5] = listed?.modified.seconds ?? 0
+    rows[at + 6] = listed?.modified.nanos ?? 0
+    at += READ_FIELDS
+  }
+  return rows
 }
 
-const ZERO = Buffer.alloc(1)
+/** One after the other, each behind `above` and ended by a zero byte. */
+function joinPaths(paths: readonly Uint8Array[], above: Uint8Array = NOTHING): Uint8Array {
+  let bytes = 0
+  for (const path of paths) bytes += above.length + path.length + 1
+  const joined = Buffer.allocUnsafe(bytes)
+  let at = 0
+  for (const path of paths) {
+    joined.set(above, at)
+    joined.set(path, at + above.length)
+    at += above.length + path.length
+    joined[at++] = 0
+  }
+  return joined
+}
 
 function numbersOf({ seconds, nanos }: FileTime): number[] {
   return [seconds, nanos]

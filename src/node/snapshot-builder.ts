@@ -103,7 +103,7 @@ async function assemble(
 ): Promise<BuiltSnapshot> {
   const chunks = new ChunkTable()
   const indexOf = new Map<ObjectId, number>()
-  const extents = new Map<number, GrowingExtents>()
+  const extents = new GrowingExtents(init.tree.entries.length)
   let duplicateBytes = 0
   for (const [position, chunk] of results.entries()) {
     let index = indexOf.get(chunk.id)
@@ -113,11 +113,11 @@ async function assemble(
     } else {
       duplicateBytes += chunk.rawBytes
     }
-    addExtents(extents, plan[position], index)
+    const planned = plan[position]
+    if (planned !== undefined) extents.add(planned, index)
   }
   const entries = new EntryTable()
-  for (const [index, entry] of init.tree.entries.entries())
-    entries.push({ ...entry, extents: extents.get(index)?.list ?? [] })
+  for (const [index, entry] of init.tree.entries.entries()) entries.pushWith(entry, extents.of(index))
   const parts: StoredPart[] = []
   for (const part of encodeParts(chunks, entries)) {
     const level = { params: { [zlibConstants.ZSTD_c_compressionLevel]: MANIFEST_ZSTD_LEVEL } }
@@ -135,29 +135,41 @@ async function assemble(
   }
 }
 
-/** The extents of one file while its pieces come in, in file order. */
-interface GrowingExtents {
-  readonly list: Extent[]
-  /** The chunk that would continue the last extent: the last one was used up to its end. -1: none would. */
-  nextChunk: number
-}
+/** The extents of all files while their pieces come in, each file's in file order. */
+class GrowingExtents {
+  readonly #lists: (Extent[] | undefined)[]
+  /** For each file the chunk that would continue its last extent: the last one was used up to its end. -1: none would. */
+  readonly #nextChunks: Int32Array
 
-/** Files are cut into consecutive chunks, so most files end up with one extent however large they are. */
-function addExtents(extents: Map<number, GrowingExtents>, planned: PlannedChunk | undefined, chunk: number): void {
-  let rawOffset = 0
-  for (const piece of planned?.pieces ?? []) {
-    const growing = extents.get(piece.file) ?? { list: [], nextChunk: -1 }
-    extents.set(piece.file, growing)
-    const last = growing.list.at(-1)
-    if (last !== undefined && rawOffset === 0 && growing.nextChunk === chunk) {
-      growing.list[growing.list.length - 1] = { ...last, length: last.length + piece.length }
-    } else {
-      growing.list.push({ firstChunk: chunk, offset: rawOffset, length: piece.length })
+  constructor(entryCount: number) {
+    this.#lists = new Array<Extent[] | undefined>(entryCount)
+    this.#nextChunks = new Int32Array(entryCount).fill(-1)
+  }
+
+  of(file: number): readonly Extent[] {
+    return this.#lists[file] ?? NO_EXTENTS
+  }
+
+  /** Files are cut into consecutive chunks, so most files end up with one extent however large they are. */
+  add({ pieces, rawBytes }: PlannedChunk, chunk: number): void {
+    let rawOffset = 0
+    for (const { file, length } of pieces) {
+      const list = this.#lists[file]
+      const last = list?.at(-1)
+      if (list === undefined) {
+        this.#lists[file] = [{ firstChunk: chunk, offset: rawOffset, length }]
+      } else if (last !== undefined && rawOffset === 0 && this.#nextChunks[file] === chunk) {
+        list[list.length - 1] = { ...last, length: last.length + length }
+      } else {
+        list.push({ firstChunk: chunk, offset: rawOffset, length })
+      }
+      rawOffset += length
+      this.#nextChunks[file] = rawOffset === rawBytes ? chunk + 1 : -1
     }
-    rawOffset += piece.length
-    growing.nextChunk = rawOffset === planned?.rawBytes ? chunk + 1 : -1
   }
 }
+
+const NO_EXTENTS: readonly Extent[] = []
 
 function sumEncoded(chunks: ChunkTable): number {
   let sum = 0

@@ -19,6 +19,8 @@ import {
 } from '../snapshot/safetensors.ts'
 
 export interface SourceEntry extends Omit<Entry, 'extents'> {
+  /** The same as `mtimeSeconds` and `mtimeNanos`. */
+  readonly modified: FileTime
   /** Changes with every write. */
   readonly changed: FileTime
 }
@@ -26,6 +28,14 @@ export interface SourceEntry extends Omit<Entry, 'extents'> {
 const NANOS = 1_000_000_000n
 const IGNORE_FILE = '.swarmignore'
 const IGNORE_FILE_BYTES_MAX = 1024 * 1024
+/** Folders being listed while the entries of another are looked at. */
+const LISTINGS_AHEAD = 4
+
+/** A folder to be listed: its path below the root, and its listing once that was begun. */
+interface Folder {
+  readonly path: Buffer
+  listing: Promise<readonly Listed[]> | undefined
+}
 
 export class SourceTree {
   readonly path: string
@@ -33,6 +43,8 @@ export class SourceTree {
   readonly entries: readonly SourceEntry[]
   /** What was left out and why; for the person who pushes. */
   readonly warnings: readonly string[]
+  /** The path with its slash. */
+  readonly #root: Buffer
   readonly #calls: FileSystemCalls
 
   private constructor(
@@ -42,6 +54,7 @@ export class SourceTree {
     calls: FileSystemCalls,
   ) {
     this.path = path
+    this.#root = Buffer.from(`${path}/`)
     this.entries = entries
     this.warnings = warnings
     this.#calls = calls
@@ -57,20 +70,26 @@ export class SourceTree {
       })
     }
     const rules = await readIgnoreRules(path)
+    const root = Buffer.from(`${path}/`)
     const entries: SourceEntry[] = []
     const warnings: string[] = []
-    const folders: Buffer[] = [Buffer.alloc(0)]
+    const folders: Folder[] = [{ path: EMPTY, listing: undefined }]
     for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
       signal.throwIfAborted()
-      for (const listed of await listFolder(path, folder, calls)) {
-        const { name } = listed
-        const relative = folder.length === 0 ? name : Buffer.concat([folder, SLASH, name])
-        if (folder.length === 0 && name.toString('latin1') === STATE_DIRECTORY) continue
-        const entry = await readEntry(path, relative, listed, rules, warnings)
+      const listing = begin(folder, root, calls)
+      for (const next of folders.slice(-LISTINGS_AHEAD).reverse()) begin(next, root, calls)
+      const below: Folder[] = []
+      for (const listed of await listing) {
+        const relative = joinedPath(folder.path, listed.name)
+        if (folder.path.length === 0 && relative.toString('latin1') === STATE_DIRECTORY) continue
+        const found = readEntry(root, relative, listed, rules, warnings)
+        const entry = found instanceof Promise ? await found : found
         if (entry === undefined) continue
         entries.push(entry)
-        if (entry.type === 'directory') folders.push(relative)
+        if (entry.type === 'directory') below.push({ path: relative, listing: undefined })
       }
+      // The first comes out first: folders in order are runs in order, which the sort below only has to merge.
+      for (const each of below.reverse()) folders.push(each)
     }
     entries.sort((a, b) => Buffer.compare(a.path, b.path))
     return new SourceTree(path, entries, warnings, calls)
@@ -81,7 +100,7 @@ export class SourceTree {
   }
 
   fullPath(index: number): Buffer {
-    return Buffer.concat([Buffer.from(`${this.path}/`), this.#entry(index).path])
+    return Buffer.concat([this.#root, this.#entry(index).path])
   }
 
   /** The files as the planner wants them, with the tensor borders of .safetensors files. */
@@ -116,7 +135,7 @@ export class SourceTree {
   async checkUnchanged(index: number, file: FileHandle): Promise<void> {
     const entry = this.#entry(index)
     const now = await file.stat({ bigint: true })
-    const isSame = now.ctimeNs === nanosOf(entry.changed) && now.mtimeNs === nanosOf(modifiedOf(entry))
+    const isSame = now.ctimeNs === nanosOf(entry.changed) && now.mtimeNs === nanosOf(entry.modified)
     if (now.isFile() && Number(now.size) === entry.size && isSame) return
     throw new SwarmError('sourceChanged', `${printablePath(this.fullPath(index))} changed while it was being read`, {
       blame: 'caller',
@@ -126,27 +145,27 @@ export class SourceTree {
 
   /** Reads a planned chunk's raw bytes; every file is checked before and after its bytes are read. */
   async readPieces(pieces: readonly PlannedPiece[], raw: Uint8Array): Promise<void> {
-    let done = 0
-    const wanted = pieces.map((piece) => {
-      const target = raw.subarray(done)
-      done += piece.length
-      return { piece, target }
-    })
+    const offsets = new Float64Array(pieces.length + 1)
+    for (const [position, { length }] of pieces.entries()) offsets[position + 1] = (offsets[position] ?? 0) + length
+    const from = (position: number): Uint8Array => raw.subarray(offsets[position], raw.length)
     await inOneGo(
-      wanted,
-      (rest) =>
+      [...pieces.keys()],
+      ([first = 0]) =>
         this.#calls.readFiles(
-          rest.map(({ piece }) => this.#partOf(piece)),
-          rest[0]?.target ?? raw,
+          pieces.slice(first).map((piece) => this.#partOf(piece)),
+          from(first),
+          this.#root,
         ),
-      ({ piece, target }) => this.#readOne(piece, target.subarray(0, piece.length)),
+      async (position) => {
+        const piece = pieces[position]
+        if (piece !== undefined) await this.#readOne(piece, from(position).subarray(0, piece.length))
+      },
     )
   }
 
   #partOf({ file, offset, length }: PlannedPiece): ReadPart {
     const entry = this.#entry(file)
-    const { size, changed } = entry
-    return { path: this.fullPath(file), offset, length, listed: { size, changed, modified: modifiedOf(entry) } }
+    return { path: entry.path, offset, length, listed: entry }
   }
 
   /** For a piece that could not be read with the others: says what is wrong with its file. */
@@ -188,7 +207,8 @@ export class SourceTree {
   }
 }
 
-const SLASH = Buffer.from('/')
+const SLASH = 0x2f
+const EMPTY = Buffer.alloc(0)
 
 async function lstatRoot(path: string) {
   try {
@@ -203,8 +223,15 @@ async function lstatRoot(path: string) {
   }
 }
 
-async function listFolder(root: string, folder: Buffer, calls: FileSystemCalls): Promise<readonly Listed[]> {
-  const path = Buffer.concat([Buffer.from(`${root}/`), folder])
+/** The folder's listing; a failure is thrown to whoever waits for it, and to nobody if nobody does. */
+function begin(folder: Folder, root: Buffer, calls: FileSystemCalls): Promise<readonly Listed[]> {
+  if (folder.listing !== undefined) return folder.listing
+  folder.listing = listFolder(Buffer.concat([root, folder.path]), calls)
+  folder.listing.catch(() => undefined)
+  return folder.listing
+}
+
+async function listFolder(path: Buffer, calls: FileSystemCalls): Promise<readonly Listed[]> {
   try {
     return await calls.listFolder(path)
   } catch (cause) {
@@ -212,37 +239,52 @@ async function listFolder(root: string, folder: Buffer, calls: FileSystemCalls):
   }
 }
 
-async function readEntry(
-  root: string,
+function joinedPath(folder: Buffer, name: Buffer): Buffer {
+  if (folder.length === 0) return name
+  const path = Buffer.allocUnsafe(folder.length + 1 + name.length)
+  path.set(folder)
+  path[folder.length] = SLASH
+  path.set(name, folder.length + 1)
+  return path
+}
+
+/** At once for files and directories, of which there may be a million; a promise where a link is to be read. */
+function readEntry(
+  root: Buffer,
   path: Buffer,
   listed: Listed,
-  rules: Ignore,
+  rules: Ignore | undefined,
   warnings: string[],
-): Promise<SourceEntry | undefined> {
+): SourceEntry | Promise<SourceEntry> | undefined {
   const type = typeOf(listed.mode)
   if (type === undefined) {
     warnings.push(`${printablePath(path)} is a socket, device or pipe and is left out`)
     return undefined
   }
-  const text = path.toString('utf8')
-  if (rules.ignores(type === 'directory' ? `${text}/` : text)) return undefined
-  const full = Buffer.concat([Buffer.from(`${root}/`), path])
+  if (rules?.ignores(`${path.toString('utf8')}${type === 'directory' ? '/' : ''}`) === true) return undefined
   const problem = pathProblem(path)
   if (problem !== undefined) {
-    throw new SwarmError('sourceChanged', `${printablePath(full)} cannot be in a snapshot: its path ${problem}`, {
+    const full = printablePath(Buffer.concat([root, path]))
+    throw new SwarmError('sourceChanged', `${full} cannot be in a snapshot: its path ${problem}`, {
       blame: 'caller',
       cure: `rename it, or name it in ${IGNORE_FILE}`,
     })
   }
+  const entry = entryOf(path, type, listed)
+  return type === 'symlink' ? readTarget(Buffer.concat([root, path])).then((target) => ({ ...entry, target })) : entry
+}
+
+function entryOf(path: Buffer, type: EntryType, { mode, size, modified, changed }: Listed): SourceEntry {
   return {
     path,
     type,
-    mode: listed.mode & 0o7777,
-    mtimeSeconds: listed.modified.seconds,
-    mtimeNanos: listed.modified.nanos,
-    size: type === 'file' ? listed.size : 0,
-    target: type === 'symlink' ? await readTarget(full) : EMPTY,
-    changed: listed.changed,
+    mode: mode & 0o7777,
+    mtimeSeconds: modified.seconds,
+    mtimeNanos: modified.nanos,
+    size: type === 'file' ? size : 0,
+    target: EMPTY,
+    modified,
+    changed,
   }
 }
 
@@ -253,8 +295,6 @@ async function readTarget(path: Buffer): Promise<Buffer> {
     throw unreadable(path, cause)
   }
 }
-
-const EMPTY = Buffer.alloc(0)
 
 function typeOf(mode: number): EntryType | undefined {
   switch (mode & constants.S_IFMT) {
@@ -273,16 +313,12 @@ function isSafetensors(entry: SourceEntry): boolean {
   return entry.size >= LARGE_FILE_BYTES && entry.path.toString('latin1').endsWith('.safetensors')
 }
 
-function modifiedOf({ mtimeSeconds, mtimeNanos }: SourceEntry): FileTime {
-  return { seconds: mtimeSeconds, nanos: mtimeNanos }
-}
-
 function nanosOf({ seconds, nanos }: FileTime): bigint {
   return BigInt(seconds) * NANOS + BigInt(nanos)
 }
 
-async function readIgnoreRules(root: string): Promise<Ignore> {
-  const rules = ignore({ allowRelativePaths: true })
+/** Undefined: there are none. */
+async function readIgnoreRules(root: string): Promise<Ignore | undefined> {
   try {
     const text = await readFile(`${root}/${IGNORE_FILE}`, 'utf8')
     if (text.length > IGNORE_FILE_BYTES_MAX) {
@@ -291,9 +327,9 @@ async function readIgnoreRules(root: string): Promise<Ignore> {
         cure: 'shorten it',
       })
     }
-    return rules.add(text)
+    return ignore({ allowRelativePaths: true }).add(text)
   } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return rules
+    if (systemErrorCode(error) === 'ENOENT') return undefined
     throw error
   }
 }

@@ -82,12 +82,10 @@ describe('file system calls', () => {
       const odd = Buffer.from([...at('odd-'), 0xff, 0xfe])
       writeFileSync(odd, '')
       const listed = await calls.listFolder(Buffer.from(folder))
-      assert.deepEqual(listed.map(({ name }) => name.toString('latin1')).sort(), [
-        'file',
-        'inner',
-        'link',
-        'odd-\xff\xfe',
-      ])
+      assert.deepEqual(
+        listed.map(({ name }) => name.toString('latin1')),
+        ['file', 'inner', 'link', 'odd-\xff\xfe'],
+      )
       for (const { name, mode, size, modified, changed } of listed) {
         const stats = lstatSync(Buffer.concat([at(''), Buffer.from('/'), name]), { bigint: true })
         assert.equal(mode, Number(stats.mode))
@@ -95,6 +93,26 @@ describe('file system calls', () => {
         assert.equal(BigInt(modified.seconds) * 1_000_000_000n + BigInt(modified.nanos), stats.mtimeNs)
         assert.equal(BigInt(changed.seconds) * 1_000_000_000n + BigInt(changed.nanos), stats.ctimeNs)
       }
+    })
+
+    it('list a folder in the byte order of its names', async () => {
+      const names = [
+        'z',
+        'a',
+        'a-',
+        'a.b',
+        'Z',
+        '\xff',
+        '\x80',
+        'a\x7f',
+        ...Array.from({ length: 200 }, (_, n) => `${n * 7919}`),
+      ]
+      for (const name of names) writeFileSync(Buffer.from(`${folder}/${name}`, 'latin1'), '')
+      const listed = await calls.listFolder(Buffer.from(folder))
+      assert.deepEqual(
+        listed.map(({ name }) => name.toString('latin1')),
+        names.toSorted(),
+      )
     })
 
     it('list an empty folder, and say what is wrong with one that is none', async () => {
@@ -114,6 +132,10 @@ describe('file system calls', () => {
       assert.equal(await calls.readFiles([any], raw), undefined)
       assert.equal(raw.toString(), 'hiefghi-')
       assert.equal(await calls.readFiles([{ ...any, length: 3 }], raw), 0)
+      const below = { ...any, path: Buffer.from('a') }
+      assert.equal(await calls.readFiles([below, { ...below, offset: 4 }], raw, at('')), 0)
+      assert.equal(await calls.readFiles([below, { ...below, offset: 4 }], raw, Buffer.from(`${folder}/`)), undefined)
+      assert.equal(raw.toString(), 'bcefghi-')
     })
 
     it('read no file that is not the one that was listed, and say which', async () => {
