@@ -69,9 +69,9 @@ export async function push(init: PushInit): Promise<PushResult> {
     options: { codec: init.choice, zstdLevel: init.zstdLevel },
     concurrency: init.concurrency,
     signal,
-    async findKnown(rawHash) {
+    findKnown(rawHash) {
       const chunk = known.get(rawHash)
-      return chunk !== undefined && (await holds(store, chunk, signal)) ? chunk : undefined
+      return chunk && holds(store, chunk, signal).then((isThere) => (isThere ? chunk : undefined))
     },
     async take(chunk, encoded) {
       if (encoded === undefined || (await holds(store, chunk, signal))) {

@@ -49,7 +49,7 @@ export async function buildForSeed(init: BuildForSeedInit): Promise<{ tree: Sour
     options: init.options,
     concurrency: init.codec.status.threads + 1,
     signal: init.signal,
-    findKnown: async () => undefined,
+    findKnown: () => undefined,
     async take(chunk, encoded) {
       if (chunk.codec === 'zstd' && encoded !== undefined) await keepEncoded(init.encodedPath, chunk.id, encoded.bytes)
     },

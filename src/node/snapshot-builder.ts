@@ -8,6 +8,7 @@ import type { ObjectId, Root } from '../base/ids.ts'
 import type { Slab, SlabPool } from '../base/slab-pool.ts'
 import type { Codec, EncodeOptions } from '../codec/codec.ts'
 import { forEachBounded } from '../restore/bounded.ts'
+import { Turns } from '../restore/turns.ts'
 import { ChunkPlaces } from '../snapshot/chunk-places.ts'
 import { type PlannedChunk, planChunks } from '../snapshot/chunk-plan.ts'
 import { type Chunk, ChunkTable, EntryTable, type Extent, type Manifest } from '../snapshot/manifest.ts'
@@ -23,10 +24,13 @@ export interface BuildInit {
   readonly slabs: SlabPool
   readonly chunkBytes: number
   readonly options: Pick<EncodeOptions, 'codec' | 'zstdLevel'>
-  /** Chunks being read, encoded and handed on at the same time. */
+  /**
+   * Chunks being read, encoded and handed on at the same time, 1 or more. Of these at most one more than the codec has threads are being
+   * read and encoded; the others hold their encoded bytes alone, or raw bytes of a chunk that is being looked for.
+   */
   readonly concurrency: number
-  /** A chunk with these raw bytes that need not be encoded again. */
-  readonly findKnown: (rawHash: ObjectId) => Promise<Chunk | undefined>
+  /** A chunk with these raw bytes that need not be encoded again; undefined at once where there is none to be looked for. */
+  readonly findKnown: (rawHash: ObjectId) => Promise<Chunk | undefined> | undefined
   /** Called once per distinct chunk, `encoded` undefined for a known one; the slab is the builder's again afterwards. */
   readonly take: (chunk: Chunk, encoded: Slab | undefined) => Promise<void>
   readonly onRead?: (rawBytes: number) => void
@@ -48,35 +52,78 @@ export async function buildSnapshot(init: BuildInit): Promise<BuiltSnapshot> {
   const plan = [...planChunks(await init.tree.plannedFiles(), init.chunkBytes)]
   const results = new Array<Chunk>(plan.length)
   const known = new Map<ObjectId, Promise<Chunk>>()
+  // More would wait for a processor, each with a buffer of its own that has left the caches when its turn comes.
+  const encoders = new Turns(init.codec.status.threads + 1)
   await forEachBounded(plan.entries(), init.concurrency, async ([position, planned]) => {
     init.signal.throwIfAborted()
-    results[position] = await encodeOne(init, planned, known)
+    const { chunk } = await encoders.run(() => readChunk(init, encoders, planned, known))
+    results[position] = await chunk
     init.onRead?.(planned.rawBytes)
   })
   return assemble(init, plan, results)
 }
 
-async function encodeOne(init: BuildInit, planned: PlannedChunk, known: Map<ObjectId, Promise<Chunk>>): Promise<Chunk> {
+/** Settles when the raw bytes are encoded, or need not be now; `chunk` when it has been handed on, or with what went wrong. */
+async function readChunk(
+  init: BuildInit,
+  encoders: Turns,
+  planned: PlannedChunk,
+  known: Map<ObjectId, Promise<Chunk>>,
+): Promise<{ readonly chunk: Promise<Chunk> }> {
   const raw = init.slabs.take(planned.rawBytes)
   try {
     await init.tree.readPieces(planned.pieces, raw.bytes)
     const rawHash = hashToId(raw.bytes)
     const twin = known.get(rawHash)
-    if (twin !== undefined) return await twin
-    const making = makeChunk(init, planned, rawHash, raw.bytes)
-    known.set(rawHash, making)
-    return await making
+    if (twin !== undefined) return { chunk: twin }
+    const looking = init.findKnown(rawHash)
+    if (looking !== undefined) {
+      const chunk = reuseChunk(init, encoders, planned, rawHash, raw.retain(), looking)
+      known.set(rawHash, chunk)
+      return { chunk }
+    }
+    const encoding = encodeChunk(init, planned, rawHash, raw.bytes)
+    const chunk = encoding.then((encoded) => handOn(init, encoded))
+    known.set(rawHash, chunk)
+    await encoding.catch(() => undefined)
+    return { chunk }
   } finally {
     raw.release()
   }
 }
 
-async function makeChunk(init: BuildInit, planned: PlannedChunk, rawHash: ObjectId, raw: Uint8Array): Promise<Chunk> {
-  const before = await init.findKnown(rawHash)
-  if (before !== undefined) {
+/** Takes a known chunk if it is still where it was, which may take a while, and encodes the bytes again if not. Releases `raw`. */
+async function reuseChunk(
+  init: BuildInit,
+  encoders: Turns,
+  planned: PlannedChunk,
+  rawHash: ObjectId,
+  raw: Slab,
+  looking: Promise<Chunk | undefined>,
+): Promise<Chunk> {
+  try {
+    const before = await looking
+    if (before === undefined)
+      return await handOn(init, await encoders.run(() => encodeChunk(init, planned, rawHash, raw.bytes)))
     await init.take(before, undefined)
     return before
+  } finally {
+    raw.release()
   }
+}
+
+/** A new chunk and its bytes, which whoever has it must release. */
+interface EncodedChunk {
+  readonly chunk: Chunk
+  readonly encoded: Slab
+}
+
+async function encodeChunk(
+  init: BuildInit,
+  planned: PlannedChunk,
+  rawHash: ObjectId,
+  raw: Uint8Array,
+): Promise<EncodedChunk> {
   const out = init.slabs.take(init.codec.maxEncodedBytes(raw.length))
   try {
     const encodedBytes = await init.codec.encode(raw, out.bytes, { ...init.options, element: planned.element })
@@ -89,10 +136,19 @@ async function makeChunk(init: BuildInit, planned: PlannedChunk, rawHash: Object
       codec: init.codec.inspect(encoded.bytes).codec,
       element: planned.element,
     }
+    return { chunk, encoded }
+  } catch (error) {
+    out.release()
+    throw error
+  }
+}
+
+async function handOn(init: BuildInit, { chunk, encoded }: EncodedChunk): Promise<Chunk> {
+  try {
     await init.take(chunk, encoded)
     return chunk
   } finally {
-    out.release()
+    encoded.release()
   }
 }
 

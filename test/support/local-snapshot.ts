@@ -33,7 +33,7 @@ export async function snapshotOf(directory: string, codec: Codec): Promise<Local
     chunkBytes: MIB,
     options: { codec: 'auto', zstdLevel: 1 },
     concurrency: 2,
-    findKnown: async () => undefined,
+    findKnown: () => undefined,
     async take(chunk, bytes) {
       if (bytes !== undefined) encoded.set(chunk.id, Buffer.from(bytes.bytes))
     },
