@@ -68,11 +68,14 @@ export async function startNode(init: NodeInit): Promise<Libp2p> {
   }
   const listen: string[] = []
   for (const address of init.listen) listen.push(await freeAddress(address, init.listenIsDefault))
-  try {
-    return await createLibp2p(nodeOptions(init, listen, announce))
-  } catch (cause) {
+  const node = await createLibp2p(nodeOptions(init, listen, announce)).catch((cause: unknown) => {
     throw cannotListen(listen.join(', '), describeError(cause), cause)
-  }
+  })
+  // The library remembers for hours whoever came by, and a source would grow with every join.
+  node.addEventListener('peer:disconnect', ({ detail: peer }) => {
+    node.peerStore.delete(peer).catch(() => undefined)
+  })
+  return node
 }
 
 function nodeOptions(init: NodeInit, listen: string[], announce: string[]): Parameters<typeof createLibp2p>[0] {
