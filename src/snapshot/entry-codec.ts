@@ -5,7 +5,7 @@
 import { EXTENTS_PER_FILE_MAX } from './limits.ts'
 import type { Entry, EntryType, Extent } from './manifest.ts'
 
-/** An entry as it stands on the wire: read, and not yet judged. `path` and `target` lie in the message that was read. */
+/** An entry as it stands on the wire: read, and not yet judged. `path` and `target` may lie in the message that was read. */
 export interface EntryMessage {
   readonly path: Buffer
   /** Number of the enumeration `EntryType`. */

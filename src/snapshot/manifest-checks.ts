@@ -1,7 +1,7 @@
 // What a stranger's manifest must prove before anything in it is believed. Each check names what it saw.
 
 import * as wire from '../generated/manifest_pb.ts'
-import { fail, refuseNewer, safeNumber } from './canonical.ts'
+import { fail, refuseNewer } from './canonical.ts'
 import type { EntryMessage } from './entry-codec.ts'
 import {
   CHUNK_BYTES_MAX,
@@ -37,6 +37,17 @@ const CHUNK_MESSAGE_BYTES_MAX = 74
 const CHUNK_PART_FRAMING_BYTES_MAX = 30
 /** Tag and length, a path of one byte with tag and length, and the type. */
 const ENTRY_MESSAGE_BYTES_MIN = 7
+
+/** An unsigned or signed 64-bit field that must fit a double exactly. */
+export function safeNumber(value: bigint): number {
+  if (value > BigInt(Number.MAX_SAFE_INTEGER) || value < BigInt(Number.MIN_SAFE_INTEGER)) fail(`number ${value}`)
+  return Number(value)
+}
+
+/** The same for a field that was made a double already: one that does not fit was made one that does not fit either. */
+function checkSafe(value: number): void {
+  if (!Number.isSafeInteger(value)) fail(`number ${BigInt(value)}`)
+}
 
 /** Everything that the head alone can prove; afterwards no part can outgrow what was said here. */
 export function checkHead(head: wire.Head): void {
@@ -142,8 +153,10 @@ export class EntryChecker {
     const type = entryType(message)
     if (mode > MODE_MAX) fail(`${nameOf(message)} has mode ${mode.toString(8)}`)
     if (mtimeNanos >= NANOS_PER_SECOND) fail(`${nameOf(message)} has ${mtimeNanos} nanoseconds`)
+    checkSafe(mtimeSeconds)
     if (mtimeSeconds < MTIME_SECONDS_MIN || mtimeSeconds > MTIME_SECONDS_MAX)
       fail(`${nameOf(message)} has time ${mtimeSeconds}`)
+    checkSafe(size)
     if (type !== 'file' && (size !== 0 || extents.length > 0)) fail(`${nameOf(message)} is a ${type} with content`)
     if ((type === 'symlink') !== target.length > 0)
       fail(`${nameOf(message)} is a ${type} and has a target or lacks one`)
@@ -156,6 +169,7 @@ export class EntryChecker {
   #checkExtents(message: EntryMessage): void {
     let total = 0
     for (const extent of message.extents) {
+      checkSafe(extent.length)
       if (extent.length === 0) fail(`${nameOf(message)} has an empty extent`)
       this.#checkReach(extent, message)
       total += extent.length

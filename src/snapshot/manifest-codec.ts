@@ -6,7 +6,7 @@ import { SwarmError } from '../base/errors.ts'
 import { hashToId } from '../base/hash.ts'
 import { type ObjectId, objectIdBytes, objectIdFromBytes, type Root } from '../base/ids.ts'
 import * as wire from '../generated/manifest_pb.ts'
-import { fail, parseEntries, parseMessage, proveCanonical, refuseNewer, safeNumber } from './canonical.ts'
+import { fail, parseEntries, parseMessage, proveCanonical, refuseNewer } from './canonical.ts'
 import { ChunkPlaces } from './chunk-places.ts'
 import { EntryWriter, entryBytes, framedBytes } from './entry-codec.ts'
 import {
@@ -26,7 +26,7 @@ import {
   EntryTable,
   type Manifest,
 } from './manifest.ts'
-import { checkChunkColumns, checkHead, EntryChecker } from './manifest-checks.ts'
+import { checkChunkColumns, checkHead, EntryChecker, safeNumber } from './manifest-checks.ts'
 import { printablePath } from './paths.ts'
 
 const CODEC_ON_WIRE: Record<ChunkCodecName, wire.ChunkCodec> = {

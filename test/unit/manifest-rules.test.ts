@@ -82,6 +82,8 @@ describe('the rules of a manifest', () => {
     refuses({ chunks: { codecs: [1, 4 as wire.ChunkCodec] } }, /chunk codec 4/, newer)
     refuses({ chunks: { elements: [1, 5 as wire.ElementType] } }, /element type 5/, newer)
     refuses(withEntry({ type: 4 as wire.EntryType }), /entry type 4/, newer)
+    // What else such an entry may hold is not ours to judge.
+    refuses(withEntry({ type: 4 as wire.EntryType, size: 2n ** 53n }), /entry type 4/, newer)
   })
 
   it('refuse a second encoding of the same thing (M15)', () => {
