@@ -55,7 +55,6 @@ export async function buildSnapshot(init: BuildInit): Promise<BuiltSnapshot> {
   // More would wait for a processor, each with a buffer of its own that has left the caches when its turn comes.
   const encoders = new Turns(init.codec.status.threads + 1)
   await forEachBounded(plan.entries(), init.concurrency, async ([position, planned]) => {
-    init.signal.throwIfAborted()
     const { chunk } = await encoders.run(() => readChunk(init, encoders, planned, known))
     results[position] = await chunk
     init.onRead?.(planned.rawBytes)
@@ -70,6 +69,7 @@ async function readChunk(
   planned: PlannedChunk,
   known: Map<ObjectId, Promise<Chunk>>,
 ): Promise<{ readonly chunk: Promise<Chunk> }> {
+  init.signal.throwIfAborted()
   const raw = init.slabs.take(planned.rawBytes)
   try {
     await init.tree.readPieces(planned.pieces, raw.bytes)

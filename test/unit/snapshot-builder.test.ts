@@ -55,6 +55,16 @@ describe('a snapshot that is built', () => {
     })
   }
 
+  /** The codec, with another way to encode. */
+  function encodingWith(encode: Codec['encode']): Codec {
+    return Object.create(codec, {
+      status: { value: codec.status },
+      maxEncodedBytes: { value: (rawBytes: number) => codec.maxEncodedBytes(rawBytes) },
+      inspect: { value: (encoded: Uint8Array) => codec.inspect(encoded) },
+      encode: { value: encode },
+    })
+  }
+
   /** Resolves for all when as many have come as there are chunks. */
   function meeting(): () => Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -68,16 +78,9 @@ describe('a snapshot that is built', () => {
   it('hands on many chunks at a time, and encodes one more than the codec has threads', async () => {
     let encoding = 0
     let most = 0
-    const counted: Codec = Object.create(codec, {
-      status: { value: codec.status },
-      maxEncodedBytes: { value: (rawBytes: number) => codec.maxEncodedBytes(rawBytes) },
-      inspect: { value: (encoded: Uint8Array) => codec.inspect(encoded) },
-      encode: {
-        async value(...args: Parameters<Codec['encode']>) {
-          most = Math.max(most, ++encoding)
-          return await codec.encode(...args).finally(() => encoding--)
-        },
-      },
+    const counted = encodingWith(async (...args) => {
+      most = Math.max(most, ++encoding)
+      return await codec.encode(...args).finally(() => encoding--)
     })
     const slabs = new CountedSlabs(64 * MIB)
     const allTaken = meeting()
@@ -111,14 +114,22 @@ describe('a snapshot that is built', () => {
     assert.equal(taken.length, CHUNKS)
   })
 
+  it('begins no chunk that waited for its turn when it was ended', async () => {
+    const end = new AbortController()
+    let encoded = 0
+    const ending = encodingWith((...args) => {
+      encoded++
+      end.abort()
+      return codec.encode(...args)
+    })
+    await assert.rejects(build(new SlabPool(0), { codec: ending, signal: end.signal }), { name: 'AbortError' })
+    assert.ok(encoded <= 2, `${encoded} encoded`)
+  })
+
   it('ends with the error of a chunk that could not be encoded or handed on, and no other', async () => {
     const failure = new Error('refused')
     await assert.rejects(build(new SlabPool(0), { take: () => Promise.reject(failure) }), failure)
-    const broken: Codec = Object.create(codec, {
-      status: { value: codec.status },
-      maxEncodedBytes: { value: (rawBytes: number) => codec.maxEncodedBytes(rawBytes) },
-      encode: { value: () => Promise.reject(failure) },
-    })
+    const broken = encodingWith(() => Promise.reject(failure))
     await assert.rejects(build(new SlabPool(0), { codec: broken }), failure)
     await assert.rejects(build(new SlabPool(0), { findKnown: () => Promise.reject(failure) }), failure)
   })
