@@ -3,7 +3,7 @@
 
 import { createServer } from 'node:net'
 import { noise } from '@chainsafe/libp2p-noise'
-import type { Libp2p, PrivateKey } from '@libp2p/interface'
+import type { Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { CODE_P2P, type Multiaddr } from '@multiformats/multiaddr'
@@ -71,10 +71,12 @@ export async function startNode(init: NodeInit): Promise<Libp2p> {
   const node = await createLibp2p(nodeOptions(init, listen, announce)).catch((cause: unknown) => {
     throw cannotListen(listen.join(', '), describeError(cause), cause)
   })
-  // The library remembers for hours whoever came by, and a source would grow with every join.
-  node.addEventListener('peer:disconnect', ({ detail: peer }) => {
-    node.peerStore.delete(peer).catch(() => undefined)
-  })
+  // The library remembers whoever came by or was dialled in vain, and a source would grow with every join.
+  const forgetAbsent = (peer: PeerId): void => {
+    if (node.getConnections(peer).length === 0) node.peerStore.delete(peer).catch(() => undefined)
+  }
+  node.addEventListener('peer:disconnect', ({ detail }) => forgetAbsent(detail))
+  node.addEventListener('peer:update', ({ detail }) => forgetAbsent(detail.peer.id))
   return node
 }
 

@@ -20,19 +20,37 @@ describe('libp2p node', () => {
     for (const node of nodes) await node.stop()
   })
 
-  it('forgets a peer that has left', async () => {
-    const [host, guest] = [await start(), await start()]
-    const forgotten = Promise.withResolvers<void>()
-    const { peerStore } = host
+  /** Settles when the node has forgotten some peer. */
+  function forgetting({ peerStore }: Libp2p): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
     const remove = peerStore.delete.bind(peerStore)
     peerStore.delete = async (...given) => {
       await remove(...given)
-      forgotten.resolve()
+      resolve()
     }
+    return promise
+  }
+
+  it('forgets a peer that has left, and not before', async () => {
+    const [host, guest] = [await start(), await start()]
+    const forgotten = forgetting(host)
+    const come = new Promise((resolve) => host.addEventListener('peer:connect', resolve))
     const connection = await guest.dial(host.getMultiaddrs())
-    await peerStore.save(guest.peerId, {})
+    await come
+    await host.peerStore.save(guest.peerId, {})
+    assert.ok(await host.peerStore.has(guest.peerId))
     await connection.close()
-    await forgotten.promise
-    assert.ok(!(await peerStore.has(guest.peerId)))
+    await forgotten
+    assert.ok(!(await host.peerStore.has(guest.peerId)))
+  })
+
+  it('forgets a peer that it dialled in vain', async () => {
+    const [host, guest] = [await start(), await start()]
+    const addresses = guest.getMultiaddrs()
+    await guest.stop()
+    const forgotten = forgetting(host)
+    await assert.rejects(host.dial(addresses))
+    await forgotten
+    assert.ok(!(await host.peerStore.has(guest.peerId)))
   })
 })
