@@ -28,7 +28,8 @@ Napi::Value moveFiles(const Napi::CallbackInfo& info);
 
 /**
  * listFolder(path): resolves with [errno, names, numbers]: the names in the folder, each ended by a zero byte, and for each the mode, size,
- * modification time and change time of what it names, links not followed. Entries that vanish meanwhile are left out.
+ * modification time and change time of what it names, links not followed. In ascending byte order of names; entries that vanish meanwhile
+ * are left out.
  */
 Napi::Value listFolder(const Napi::CallbackInfo& info);
 
