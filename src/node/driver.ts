@@ -282,13 +282,16 @@ export class Driver {
 
   async #verified(request: RequestId, chunk: ChunkIndex, buffer: ChunkBuffer): Promise<void> {
     const { slab } = buffer
+    const { keeper } = this.#init
     try {
-      this.#init.keeper.remember(chunk, slab)
-      this.#lastUsefulAtMs = performance.now()
-      this.#held.add(chunk)
-      buffer.count(this.#init.counts)
-      this.#post({ type: 'chunkVerified', request })
-      await this.#store(chunk, slab)
+      keeper.remember(chunk, slab)
+      await keeper.whileWriting(chunk, slab, async () => {
+        this.#lastUsefulAtMs = performance.now()
+        this.#held.add(chunk)
+        buffer.count(this.#init.counts)
+        this.#post({ type: 'chunkVerified', request })
+        await this.#store(chunk, slab)
+      })
     } finally {
       slab.release()
     }

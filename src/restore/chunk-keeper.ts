@@ -32,6 +32,8 @@ export interface ChunkKeeperInit {
 export class ChunkKeeper {
   readonly #init: ChunkKeeperInit
   readonly #cache = new Map<number, Slab>()
+  /** Chunks that are not in their files yet. Their writers own the slabs. */
+  readonly #writing = new Map<number, Slab>()
   readonly #reading = new Map<number, Promise<Slab | undefined>>()
   #cacheBytes = 0
 
@@ -52,6 +54,19 @@ export class ChunkKeeper {
     }
   }
 
+  /**
+   * Runs `write`, which puts a verified chunk into its files. Until it settles the chunk is read from `encoded`, whatever the
+   * cache has room for: a slow disk lets many chunks wait. The caller owns the slab for as long.
+   */
+  async whileWriting(chunk: number, encoded: Slab, write: () => Promise<void>): Promise<void> {
+    this.#writing.set(chunk, encoded)
+    try {
+      await write()
+    } finally {
+      this.#writing.delete(chunk)
+    }
+  }
+
   /** Puts a chunk that cannot be made again on disk for as long as this node serves. Others are left alone. */
   async keep(chunk: number, encoded: Uint8Array): Promise<void> {
     const { codec, id } = this.#init.manifest.chunks.get(chunk)
@@ -63,6 +78,8 @@ export class ChunkKeeper {
    * names: the chunk is lost here and must be fetched again.
    */
   async read(chunk: number): Promise<Slab | undefined> {
+    const unwritten = this.#writing.get(chunk)
+    if (unwritten !== undefined) return unwritten.retain()
     const cached = this.#cache.get(chunk)
     if (cached !== undefined) {
       this.#cache.delete(chunk)

@@ -63,7 +63,8 @@ describe('a chunk whose source is lost in the middle', function () {
     await stopRawPeers()
   })
 
-  async function startNode(origin?: ObjectStore): Promise<Node> {
+  /** `disk` settles when the disk has taken a chunk. */
+  async function startNode(origin?: ObjectStore, disk = Promise.resolve()): Promise<Node> {
     const { manifest, codec } = snapshot
     const session = await SwarmSession.open({
       ...{ swarmKey: SWARM_KEY, root: manifest.root, listen: LOOPBACK, listenIsDefault: false, announce: [] },
@@ -87,7 +88,10 @@ describe('a chunk whose source is lost in the middle', function () {
         origin: { readable: origin !== undefined, mode: 'once', copiesMax: 1 },
       },
       keeper: new ChunkKeeper({ manifest, codec, slabs, files, encodedPath: folder, cacheBytesMax: 0 }),
-      storeChunk: async (_chunk, slab) => stored.resolve(Buffer.from(slab.bytes)),
+      storeChunk: async (_chunk, slab) => {
+        await disk
+        stored.resolve(Buffer.from(slab.bytes))
+      },
       findPeers: () => {},
       completed: () => {},
       failed: stored.reject,
@@ -194,6 +198,26 @@ describe('a chunk whose source is lost in the middle', function () {
     assert.ok((await node.stored).equals(encoded))
     assert.equal(meter.read().readBytes, 2 * encoded.length - SENT)
     assert.equal(node.driver.wrongChunk, undefined)
+  })
+
+  it('and is whole after all is served while it waits for the disk, though the cache has no room for it', async () => {
+    const disk = Promise.withResolvers<void>()
+    const node = await startNode(undefined, disk.promise)
+    await loseAfter(node, encoded.subarray(0, SENT))
+    await startHolder(node)
+    await node.until(({ type }) => type === 'chunkVerified')
+    const client = await startTestNode()
+    const { peerId } = node.session.exchange
+    await client.exchange.dial(node.session.exchange.addresses())
+    client.exchange.send(peerId, STATUS)
+    client.exchange.send(peerId, { type: 'haveAll', bitfield: new Bitfield(1).encode() })
+    await node.until((event) => event.type === 'peerUp' && event.peer === client.exchange.peerId)
+    const into = Buffer.alloc(encoded.length)
+    const { status } = await client.exchange.request(peerId, { chunk: CHUNK }, 0, into)
+    assert.equal(status, 'ok')
+    assert.ok(into.equals(encoded))
+    disk.resolve()
+    assert.ok((await node.stored).equals(encoded))
   })
 
   it('takes of the limit on uploads what is asked for, not the whole chunk', async () => {
