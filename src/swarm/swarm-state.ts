@@ -219,15 +219,10 @@ export class SwarmState {
     for (const chunk of peer.have) if (this.picker.isWanted(chunk)) this.#offer(peer, chunk)
   }
 
-  /**
-   * A peer spoke of chunks that do not exist or that it does not have. One that leaves may no longer have them. False when it
-   * is dropped for it, or was before.
-   */
+  /** A peer spoke of chunks that do not exist or that it lacks; one that leaves may. False: it is not, or no longer, here. */
   strikeForLying(peer: Peer): boolean {
     const isHere = this.peers.find(peer.id) === peer
-    if (peer.progress === 'leaving') return isHere
-    peer.lyingStrikes++
-    if (!isHere || peer.lyingStrikes < this.limits.lyingStrikesMax) return isHere
+    if (peer.progress === 'leaving' || ++peer.lyingStrikes < this.limits.lyingStrikesMax || !isHere) return isHere
     this.dropPeer(peer, 'lying')
     return false
   }
@@ -266,9 +261,7 @@ export class SwarmState {
     this.#leftSource(request)
   }
 
-  /**
-   * Gives up an open request for what another holds or pulls. Nothing is said: until it ends our word keeps the rest away.
-   */
+  /** Gives up an open request for what another holds or pulls. Our word stands: until it ends it keeps the rest away. */
   yieldRequest(request: Request): void {
     this.leases.forgetLease(request.chunk)
     this.cancelRequest(request)
