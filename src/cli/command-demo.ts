@@ -12,6 +12,7 @@ import type { TransferReport } from '../node/join-events.ts'
 import { type Context, makeContext } from './context.ts'
 import { DemoNode } from './demo-node.ts'
 import { makeDemoWorkspace } from './demo-workspace.ts'
+import { option } from './network-options.ts'
 import { countParser, formatBytes, formatSeconds, parseBytes } from './values.ts'
 
 const NODES = 4
@@ -42,7 +43,7 @@ export function addDemoCommand(program: Command): void {
         .argParser(parseBytes)
         .default(RATE_BYTES_PER_SEC, '8M'),
     )
-    .option('--keep', 'keep the files afterwards')
+    .addOption(option('--keep', 'keep the files afterwards'))
   command.action(async (flags: DemoFlags) => {
     const context = makeContext(command)
     const folder = await mkdtemp(joinPath(tmpdir(), 'swarm-demo-'))

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { SwarmError } from '../base/errors.ts'
 import { examine, type Finding } from '../node/doctor.ts'
 import { makeContext } from './context.ts'
-import { LISTEN_DEFAULT } from './network-options.ts'
+import { LISTEN_DEFAULT, option } from './network-options.ts'
 import { collect } from './values.ts'
 
 const MARKS: Readonly<Record<Finding['status'], readonly [color: string, mark: string]>> = {
@@ -20,7 +20,7 @@ export function addDoctorCommand(program: Command): void {
     .description(
       'Checks this machine: processors, memory, disk, codec, place, port, and with --store its clock and permissions.',
     )
-    .option('--listen <multiaddr>', 'where a join would listen (repeatable)', collect)
+    .addOption(option('--listen <multiaddr>', 'where a join would listen (repeatable)').argParser(collect))
   command.action(async (flags: { listen?: string[] }) => {
     const { output, machine, storeUrl, signal } = makeContext(command)
     const findings: Finding[] = []

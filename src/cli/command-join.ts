@@ -80,10 +80,10 @@ export function addJoinCommand(program: Command): void {
     .addOption(
       option('--first <glob>', 'files to have before all others, as in .gitignore (repeatable)').argParser(collect),
     )
-    .option('--delete', 'delete what the snapshot does not hold')
-    .option('--dry-run', 'say what would be done and change nothing')
-    .option('--verify', 'read and hash everything that is already here')
-    .option('--force', 'start even when the free space looks too small')
+    .addOption(option('--delete', 'delete what the snapshot does not hold'))
+    .addOption(option('--dry-run', 'say what would be done and change nothing'))
+    .addOption(option('--verify', 'read and hash everything that is already here'))
+    .addOption(option('--force', 'start even when the free space looks too small'))
     .addOption(
       option('--wait <duration>', 'how long to wait for a snapshot or a source that is not there yet').argParser(
         parseWaitMs,

@@ -7,6 +7,7 @@ import { type LookedUp, listSnapshots, lookUp, ticketFromStore } from '../node/l
 import { verifyTree } from '../node/verify.ts'
 import { repair } from './command-join.ts'
 import { type Context, makeContext, requireStore } from './context.ts'
+import { option } from './network-options.ts'
 import { ProgressView } from './progress.ts'
 import { readTicketArgument } from './ticket-argument.ts'
 import { collect, formatBytes } from './values.ts'
@@ -44,8 +45,8 @@ function addInspect(program: Command): void {
     .command('inspect')
     .description('Shows what a snapshot holds.')
     .argument('<snapshot>', 'a name, name@root, or a ticket')
-    .option('--peer <multiaddr>', 'a node to ask (repeatable)', collect)
-    .option('--files', 'list every entry')
+    .addOption(option('--peer <multiaddr>', 'a node to ask (repeatable)').argParser(collect))
+    .addOption(option('--files', 'list every entry'))
   command.action(async (snapshot: string, flags: { peer?: string[]; files?: boolean }) => {
     const context = makeContext(command)
     const { output } = context
@@ -103,8 +104,8 @@ function addVerify(program: Command): void {
     .description('Compares a directory with a snapshot: names, types, modes, times, links, and every byte.')
     .argument('<snapshot>', 'a name, name@root, or a ticket')
     .argument('<dir>', 'the directory')
-    .option('--peer <multiaddr>', 'a node to ask (repeatable)', collect)
-    .option('--repair', 'fetch what is missing or wrong')
+    .addOption(option('--peer <multiaddr>', 'a node to ask (repeatable)').argParser(collect))
+    .addOption(option('--repair', 'fetch what is missing or wrong'))
   command.action(async (snapshot: string, directory: string, flags: { peer?: string[]; repair?: boolean }) => {
     const context = makeContext(command)
     if (flags.repair === true) {

@@ -34,7 +34,7 @@ function addPush(program: Command): void {
     .description('Puts a snapshot of <dir> into the store and gives it a name. Uploads only what the store lacks.')
     .argument('<dir>', 'directory to copy')
     .argument('<snapshot>', 'name, for example team/llama-70b')
-    .option('--seed', 'keep serving the directory to peers afterwards')
+    .addOption(option('--seed', 'keep serving the directory to peers afterwards'))
     .addOption(
       option('--concurrency <n>', 'uploads at the same time')
         .argParser(countParser(1, UPLOADS_MAX))
@@ -118,7 +118,7 @@ function addSourceOptions(command: Command): void {
         .choices(['auto', 'ans', 'ans-fast', 'zstd', 'raw'])
         .default('auto'),
     )
-    .option('--max', 'compress text and code as far as zstd can (level 19)')
+    .addOption(option('--max', 'compress text and code as far as zstd can (level 19)'))
     .addOption(
       option('--chunk-size <size>', 'raw bytes of a chunk')
         .argParser(sizeParser(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX))

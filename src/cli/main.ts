@@ -14,6 +14,8 @@ import { addLookCommands } from './commands-look.ts'
 import { addSourceCommands } from './commands-source.ts'
 import { Output } from './output.ts'
 
+const NO_WORDS = new Set(['0', 'false', 'no', 'off'])
+
 function makeProgram(): Command {
   const program = new Command('swarm')
     .description('Copies one snapshot of a workspace onto many machines as fast as their links allow.')
@@ -42,7 +44,17 @@ function makeProgram(): Command {
   addBenchCommand(program)
   addReplayCommand(program)
   for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => undefined })
+  dropNegations(program)
   return program
+}
+
+/** A variable that says no to a flag without a value counts as not set. */
+function dropNegations(command: Command): void {
+  for (const option of command.options) {
+    const value = option.isBoolean() ? process.env[option.envVar ?? ''] : undefined
+    if (option.envVar !== undefined && NO_WORDS.has(value?.toLowerCase() ?? '')) delete process.env[option.envVar]
+  }
+  for (const child of command.commands) dropNegations(child)
 }
 
 /** A variable that is set to nothing, as templates and manifests leave it, counts as not set. */

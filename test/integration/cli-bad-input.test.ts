@@ -98,6 +98,19 @@ describe('bad input', function () {
       assert.doesNotMatch(stdout, /\{/)
     })
 
+    it('a flag without a value can be set in the environment, and 0, false, no and off do not set it', async () => {
+      const into = `${folder}/by-variable`
+      const ask = (env: Record<string, string>) =>
+        swarm(['join', NAME, into, ...LISTEN, ...store], { env, json: false })
+      const dry = await ask({ SWARM_DRY_RUN: 'true', SWARM_JSON: 'no' })
+      assert.equal(dry.code, 0, dry.stderr)
+      assert.doesNotMatch(dry.stdout, /^\{/)
+      await assert.rejects(readdir(into))
+      const real = await ask({ SWARM_DRY_RUN: '0', SWARM_DELETE: 'False', SWARM_QUIET: 'off' })
+      assert.equal(real.code, 0, real.stderr)
+      await assertSameTree(source, into)
+    })
+
     it('a --deadline that lies further ahead than a timer can wait does not end a join', async () => {
       const { code, stderr } = await swarm(joining(NAME, 'ample', '--deadline', '30d', ...store))
       assert.equal(code, 0, stderr)
