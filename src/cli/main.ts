@@ -51,8 +51,9 @@ function makeProgram(): Command {
 /** A variable that says no to a flag without a value counts as not set. */
 function dropNegations(command: Command): void {
   for (const option of command.options) {
-    const value = option.isBoolean() ? process.env[option.envVar ?? ''] : undefined
-    if (option.envVar !== undefined && NO_WORDS.has(value?.toLowerCase() ?? '')) delete process.env[option.envVar]
+    const { envVar } = option
+    if (envVar === undefined || !option.isBoolean()) continue
+    if (NO_WORDS.has(process.env[envVar]?.toLowerCase() ?? '')) delete process.env[envVar]
   }
   for (const child of command.commands) dropNegations(child)
 }

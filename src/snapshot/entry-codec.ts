@@ -6,16 +6,9 @@ import { EXTENTS_PER_FILE_MAX } from './limits.ts'
 import type { Entry, EntryType, Extent } from './manifest.ts'
 
 /** An entry as it stands on the wire: read, and not yet judged. `path` and `target` may lie in the message that was read. */
-export interface EntryMessage {
-  readonly path: Buffer
+export interface EntryMessage extends Omit<Entry, 'type'> {
   /** Number of the enumeration `EntryType`. */
   readonly type: number
-  readonly mode: number
-  readonly mtimeSeconds: number
-  readonly mtimeNanos: number
-  readonly size: number
-  readonly target: Buffer
-  readonly extents: readonly Extent[]
 }
 
 const TYPE_ON_WIRE: Record<EntryType, number> = { file: 1, directory: 2, symlink: 3 }
