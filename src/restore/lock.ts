@@ -41,15 +41,31 @@ export async function tryLock(path: string, root: string): Promise<LockOutcome> 
     processStart: processStart(process.pid) ?? '',
     root,
   }
+  const inTheWay = await take(path, me)
+  return inTheWay === undefined ? { status: 'held', lock: hold(path, me) } : { status: 'busy', holder: inTheWay }
+}
+
+/**
+ * The holder that is in the way; undefined when the lock is the caller's now. Who may replace the lock of a dead holder is
+ * settled by another lock, which is taken in the same way: looking and replacing are two steps, and between them another
+ * taker could otherwise replace the lock of one that lives.
+ */
+async function take(path: string, me: LockHolder): Promise<LockHolder | undefined> {
   for (let attempt = 0; attempt < 5; attempt++) {
-    if (await create(path, me)) return { status: 'held', lock: hold(path, me) }
-    const holder = await readHolder(path)
-    if (holder === 'gone') continue
-    if (holder !== 'unreadable' && !(await isDead(path, holder))) return { status: 'busy', holder }
-    if (holder === 'unreadable' && (await ageMs(path)) < LOCK_STALE_MS) {
-      return { status: 'busy', holder: { ...me, pid: 0, host: 'unknown', root: '' } }
+    if (await create(path, me)) return undefined
+    const found = await look(path, me)
+    if (found === 'gone') continue
+    if (found !== 'stale') return found
+    const turn = `${path}.takeover`
+    const ahead = await take(turn, me)
+    if (ahead !== undefined) return ahead
+    try {
+      if ((await look(path, me)) !== 'stale') continue
+      await replace(path, me)
+      return undefined
+    } finally {
+      await unlink(turn).catch(ignoreMissing)
     }
-    await removeStale(path, holder)
   }
   throw new SwarmError('destinationLocked', `the lock ${path} changes hands too fast`, {
     cure: 'wait for the other swarm processes on this directory to end, then try again',
@@ -57,13 +73,21 @@ export async function tryLock(path: string, root: string): Promise<LockOutcome> 
   })
 }
 
+/** Who holds the lock, as far as it can be read; `stale` when its holder is dead. */
+async function look(path: string, me: LockHolder): Promise<LockHolder | 'gone' | 'stale'> {
+  const holder = await readHolder(path)
+  if (holder === 'gone') return 'gone'
+  if (holder !== 'unreadable') return (await isDead(path, holder)) ? 'stale' : holder
+  return (await ageMs(path)) < LOCK_STALE_MS ? { ...me, pid: 0, host: 'unknown', root: '' } : 'stale'
+}
+
 /** Resolves when `done` says so or the lock is free; looks every 200 ms. */
 export async function waitWhileLocked(path: string, done: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
   for (;;) {
     if (await done()) return
+    await delay(LOCK_POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
     const holder = await readHolder(path)
     if (holder === 'gone' || (holder !== 'unreadable' && (await isDead(path, holder)))) return
-    await delay(LOCK_POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
 }
 
@@ -97,19 +121,15 @@ async function createInPlace(path: string, text: string): Promise<boolean> {
   }
 }
 
-/**
- * Dead holder -> no lock. Moved aside first, so that of two takers only one removes it; a lock that another taker has
- * created since we looked is put back.
- */
-async function removeStale(path: string, dead: LockHolder | 'unreadable'): Promise<void> {
-  const aside = `${path}.${randomUUID()}`
+/** At no time is there no lock. */
+async function replace(path: string, holder: LockHolder): Promise<void> {
+  const draft = `${path}.${randomUUID()}`
   try {
-    await rename(path, aside)
-    if (!isSame(await readHolder(aside), dead)) await link(aside, path)
+    await writeFile(draft, `${JSON.stringify(holder)}\n`, { flag: 'wx' })
+    await rename(draft, path)
   } catch (cause) {
-    if (!['ENOENT', 'EEXIST'].includes(systemErrorCode(cause) ?? '')) throw diskError(`taking over ${path}`, cause)
-  } finally {
-    await unlink(aside).catch(ignoreMissing)
+    await unlink(draft).catch(ignoreMissing)
+    throw diskError(`taking over ${path}`, cause)
   }
 }
 

@@ -88,13 +88,30 @@ describe('lock', () => {
 
   it('D11: of many takers of a stale lock exactly one gets it', async () => {
     const stale = JSON.stringify(await holder({ boot: 'another boot' }))
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 200; round++) {
       await writeFile(path, stale)
       const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => tryLock(path, 'root')))
       const winners = outcomes.filter((found) => found.status === 'fulfilled' && found.value.status === 'held')
       assert.equal(winners.length, 1, JSON.stringify(outcomes))
+      assert.deepEqual(await readdir(folder), ['lock'])
       await rm(path)
     }
+  })
+
+  it('D11: a taker that died while it took a stale lock over leaves nothing in the way', async () => {
+    const dead = JSON.stringify(await holder({ boot: 'another boot' }))
+    for (const name of ['lock', 'lock.takeover', 'lock.takeover.takeover']) await writeFile(`${folder}/${name}`, dead)
+    await (await held()).release()
+    assert.deepEqual(await readdir(folder), [])
+  })
+
+  it('D11: a stale lock that another takes over is busy', async () => {
+    const taker = await holder({ root: 'taken over' })
+    await writeFile(`${path}.takeover`, JSON.stringify(taker))
+    await writeFile(path, JSON.stringify({ ...taker, boot: 'another boot' }))
+    const outcome = await tryLock(path, 'root')
+    assert.ok(outcome.status === 'busy')
+    assert.equal(outcome.holder.root, 'taken over')
   })
 
   it('release leaves a lock that somebody else has taken over', async () => {
