@@ -2,18 +2,17 @@
 // and writes, all over loopback and in memory: how much of each, how busy its event loop is, and whether it loses anybody.
 // Usage: --help.
 
-import { execFileSync, fork } from 'node:child_process'
-import { once } from 'node:events'
+import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { countParser } from '../src/cli/values.ts'
 import { TICK_MS } from '../src/exchange/limits.ts'
 import { cpuSecondsOf } from './fanout/cpu-time.ts'
 import { type LoopUse, loopUse, parseLoopSamples, WINDOW_MS } from './node/loop-use.ts'
 import { commit, machine } from './provenance.ts'
+import { S3Process } from './s3-process.ts'
 import { spread, spreadText } from './spread.ts'
 import { LISTEN, type Line, SwarmProcess } from './swarm-process.ts'
 import { makeWorkspace } from './tree/workspaces.ts'
@@ -29,7 +28,6 @@ const GIB_MAX = 64
 const ROUNDS_MAX = 100
 const SNAPSHOT = 'bench/node'
 const SHARED_MEMORY = '/dev/shm'
-const STORE = fileURLToPath(new URL('node/store.ts', import.meta.url))
 const LOOP_WATCH = new URL('node/loop-watch.mjs', import.meta.url).href
 
 interface Measured {
@@ -145,11 +143,9 @@ async function run(): Promise<void> {
   const gib = countParser(1, GIB_MAX)(values.gib)
   const rounds = countParser(1, ROUNDS_MAX)(values.rounds)
   const folder = await mkdtemp(`${values.dir}/swarm-node-`)
-  const store = fork(STORE, { execArgv: ['--disable-warning=ExperimentalWarning'] })
+  const store = await S3Process.start()
   try {
-    const [{ endpoint }] = await once(store, 'message')
-    const keys = { AWS_ACCESS_KEY_ID: 'bench', AWS_SECRET_ACCESS_KEY: 'bench' }
-    const env = { ...keys, AWS_ENDPOINT_URL_S3: String(endpoint), AWS_EC2_METADATA_DISABLED: 'true' }
+    const { env } = store
     await mkdir(`${folder}/source`)
     await makeWorkspace('weights', `${folder}/source`, { gib, files: 0 })
     const push = new SwarmProcess(['push', `${folder}/source`, SNAPSHOT, '--store', 's3://bench/bench'], env)
@@ -163,7 +159,7 @@ async function run(): Promise<void> {
     }
     summarize(runs, { gib, rounds, peerUp: values['peer-up'] })
   } finally {
-    store.kill()
+    await store.end()
     await rm(folder, { recursive: true, force: true })
   }
 }

@@ -1,41 +1,58 @@
-// What does it cost to restore a workspace from a peer on the same machine, and from a store that is a directory, beside zstd and tar?
-// Every tree is compared with its source. Usage: --help.
+// What does it cost to restore a workspace from a peer on the same machine, from a store that is a directory and from one that
+// speaks S3, beside zstd and tar? Every tree is compared with its source. Usage: --help.
 
 import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join as path } from 'node:path'
 import { commit, machine } from './provenance.ts'
+import { S3Process } from './s3-process.ts'
 import { LISTEN, SWARM, SwarmProcess } from './swarm-process.ts'
-import { report, type Taken, take } from './tree/measure.ts'
+import { type Command, report, type Taken, take } from './tree/measure.ts'
 import { parseTreeOptions } from './tree/options.ts'
 import { makeWorkspace } from './tree/workspaces.ts'
 
 const options = parseTreeOptions('bench:restore')
-const folder = await mkdtemp(join(options.dir, 'swarm-restore-'))
+const folder = await mkdtemp(path(options.dir, 'swarm-restore-'))
 const source = `${folder}/source`
 const copy = `${folder}/copy`
-const store = ['--store', `file://${folder}/store`]
+const directory = `file://${folder}/store`
+const bucket = 's3://bench/bench'
 await mkdir(source)
 const rawBytes = await makeWorkspace(options.kind, source, options)
-await take('swarm push', SWARM, ['push', source, 'bench', ...store])
-await take('tar | zstd -3', 'sh', ['-c', `tar -C '${source}' -cf - . | zstd -q -3 -T0 -o '${folder}/archive'`])
+execFileSync('sh', ['-c', `tar -C '${source}' -cf - . | zstd -q -3 -T0 -o '${folder}/archive'`])
+const s3 = await S3Process.start()
+const { env } = s3
 const seed = new SwarmProcess(['seed', source, ...LISTEN])
 try {
+  for (const store of [directory, bucket])
+    execFileSync(SWARM, ['push', source, 'bench', '--store', store], { env: { ...process.env, ...env }, stdio: 'pipe' })
   const ticket = String((await seed.line('listening'))['ticket'])
+  const join = (contender: string, args: readonly string[]): Command => ({
+    contender,
+    command: SWARM,
+    args: ['join', ...args, ...LISTEN, '--linger', '0'],
+    env,
+  })
+  const contenders: readonly Command[] = [
+    join('from a peer', [ticket, copy]),
+    join('from a directory', ['bench', copy, '--store', directory]),
+    join('from S3', ['bench', copy, '--store', bucket]),
+    {
+      contender: 'zstd | tar',
+      command: 'sh',
+      args: ['-c', `mkdir '${copy}' && zstd -q -dc '${folder}/archive' | tar -C '${copy}' -xf -`],
+    },
+  ]
   const runs: Taken[] = []
-  for (let round = 0; round < options.rounds; round++) {
-    for (const [contender, command, args] of [
-      ['from a peer', SWARM, ['join', ticket, copy, ...LISTEN, '--linger', '0']],
-      ['from a store', SWARM, ['join', 'bench', copy, ...store, ...LISTEN, '--linger', '0']],
-      ['zstd | tar', 'sh', ['-c', `mkdir '${copy}' && zstd -q -dc '${folder}/archive' | tar -C '${copy}' -xf -`]],
-    ] as const) {
-      runs.push(await take(contender, command, args))
+  for (let round = 0; round < options.rounds; round++)
+    for (const contender of contenders) {
+      runs.push(await take(contender, rawBytes))
       execFileSync('diff', ['-r', '--no-dereference', '--exclude=.swarm', source, copy], { stdio: 'inherit' })
       await rm(copy, { recursive: true })
     }
-  }
   report(runs, rawBytes, { ...options, machine: machine(), commit: commit() }, options.isJson)
 } finally {
   await seed.end()
+  await s3.end()
   await rm(folder, { recursive: true, force: true })
 }

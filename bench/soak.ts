@@ -7,11 +7,11 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { countParser } from '../src/cli/values.ts'
+import { makeRandomFile } from './memory.ts'
 import { commit, machine } from './provenance.ts'
 import { HELD, type Sample, takeSample, trendOf } from './soak/samples.ts'
 import { spread } from './spread.ts'
 import { LISTEN, SwarmProcess } from './swarm-process.ts'
-import { makeRandomFile } from './transport/memory.ts'
 
 const USAGE = `usage: npm run -s bench:soak -- [options]
   --minutes N    how long (5)

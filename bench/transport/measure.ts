@@ -4,8 +4,8 @@ import { execFileSync } from 'node:child_process'
 import { mkdir, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { cpuSecondsOf, cpuSecondsOfChildren, cpuSecondsOfMachine } from '../fanout/cpu-time.ts'
+import { touchMemory } from '../memory.ts'
 import type { Contender, Place } from './contender.ts'
-import { touchMemory } from './memory.ts'
 
 /** The copy, and what the processes need besides. */
 const TOUCHED_TIMES = 2

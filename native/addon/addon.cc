@@ -6,6 +6,7 @@
 #include "addon/data-plane.h"
 #include "addon/file-batches.h"
 #include "addon/file-system.h"
+#include "addon/page-memory.h"
 #include "addon/rival-libraries.h"
 #include "addon/socket.h"
 #include "cuda/backend.h"
@@ -16,7 +17,7 @@ namespace swarm {
 namespace {
 
 /** Raised whenever a name, an argument or a result below changes. */
-constexpr uint32_t interfaceVersion = 10;
+constexpr uint32_t interfaceVersion = 11;
 
 /** inspect(encoded): the header's fields, or just `status` when it breaks a rule. */
 Napi::Value inspect(const Napi::CallbackInfo& info) {
@@ -74,6 +75,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("moveFiles", Napi::Function::New(env, moveFiles));
   exports.Set("listFolder", Napi::Function::New(env, listFolder));
   exports.Set("syncFileSystem", Napi::Function::New(env, syncFileSystem));
+  exports.Set("allocatePages", Napi::Function::New(env, allocatePages));
   exports.Set("openLz4", Napi::Function::New(env, openLz4));
   exports.Set("openZstd", Napi::Function::New(env, openZstd));
   exports.Set("Aead", defineAead(env));

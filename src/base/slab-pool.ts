@@ -45,11 +45,13 @@ export class SlabPool {
   /** Unused memory by its size; of the size that was released last, last. */
   readonly #free = new Map<number, Buffer[]>()
   readonly #idleBytesMax: number
+  readonly #allocate: (bytes: number) => Buffer
   #idleBytes = 0
 
   /** Keeps at most `idleBytesMax` of unused memory; what exceeds it is left to the garbage collector. */
-  constructor(idleBytesMax: number) {
+  constructor(idleBytesMax: number, allocate: (bytes: number) => Buffer = Buffer.allocUnsafeSlow) {
     this.#idleBytesMax = idleBytesMax
+    this.#allocate = allocate
   }
 
   /** A slab with one owner, the caller. Its contents are undefined. */
@@ -57,7 +59,7 @@ export class SlabPool {
     const bytes = slabBytesFor(length)
     const memory = this.#free.get(bytes)?.pop()
     if (memory !== undefined) this.#idleBytes -= bytes
-    return new Slab(memory ?? Buffer.allocUnsafeSlow(bytes), length, (unused) => this.#keep(unused))
+    return new Slab(memory ?? this.#allocate(bytes), length, (unused) => this.#keep(unused))
   }
 
   /** What was released last is kept; memory of sizes that were not for longer makes room for it. */

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { describeError, SwarmError } from '../base/errors.ts'
 
 /** native/addon/addon.cc raises its number with every change of a name, argument or result. */
-const INTERFACE_VERSION = 10
+const INTERFACE_VERSION = 11
 
 /** Beside the compiled program, then beside the sources. */
 const LOCATIONS = ['../../native/swarm_codec.node', '../../dist/native/swarm_codec.node']
@@ -130,6 +130,8 @@ export interface Addon {
   moveFiles(paths: Uint8Array, rows: Float64Array): Promise<readonly [number, number]>
   /** errno, names, and six numbers for each name. */
   listFolder(path: Uint8Array): Promise<readonly [number, Buffer, Float64Array]>
+  /** Zeros at a multiple of 2 MiB, in huge pages where there are any; throws RangeError when there is no memory. */
+  allocatePages(bytes: number): Buffer
   /** The system's library; undefined where there is none. */
   openLz4(): NativeRival | undefined
   /** Node's own; undefined where its binary does not let others call it. */

@@ -3,6 +3,7 @@
 import { SwarmError } from '../base/errors.ts'
 import { hashText } from '../base/prng.ts'
 import { SlabPool } from '../base/slab-pool.ts'
+import { chunkMemory } from '../codec/chunk-memory.ts'
 import type { Codec, FileSystemCalls } from '../codec/codec.ts'
 import { ChunkKeeper } from '../restore/chunk-keeper.ts'
 import { Destination } from '../restore/destination.ts'
@@ -108,7 +109,7 @@ class Join {
     this.#init = init
     this.#destination = destination
     this.#session = session
-    this.#slabs = new SlabPool(init.memoryBytes / 4)
+    this.#slabs = new SlabPool(init.memoryBytes / 4, chunkMemory())
   }
 
   async run(): Promise<JoinedTree> {

@@ -3,6 +3,7 @@
 import { isSwarmError } from '../base/errors.ts'
 import type { ObjectId } from '../base/ids.ts'
 import { SlabPool } from '../base/slab-pool.ts'
+import { chunkMemory } from '../codec/chunk-memory.ts'
 import type { Codec, CodecChoice, FileSystemCalls } from '../codec/codec.ts'
 import { forEachBounded } from '../restore/bounded.ts'
 import type { Chunk } from '../snapshot/manifest.ts'
@@ -64,7 +65,7 @@ export async function push(init: PushInit): Promise<PushResult> {
   const snapshot = await buildSnapshot({
     tree,
     codec: init.codec,
-    slabs: new SlabPool(MEMORY_BYTES_DEFAULT / 2),
+    slabs: new SlabPool(MEMORY_BYTES_DEFAULT / 2, chunkMemory()),
     chunkBytes: init.chunkBytes,
     options: { codec: init.choice, zstdLevel: init.zstdLevel },
     concurrency: init.concurrency,

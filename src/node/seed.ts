@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { Bitfield } from '../base/bitfield.ts'
 import { SlabPool } from '../base/slab-pool.ts'
+import { chunkMemory } from '../codec/chunk-memory.ts'
 import type { Codec, EncodeOptions, FileSystemCalls } from '../codec/codec.ts'
 import { ChunkKeeper, keepEncoded } from '../restore/chunk-keeper.ts'
 import { FilePool } from '../restore/file-pool.ts'
@@ -44,7 +45,7 @@ export async function buildForSeed(init: BuildForSeedInit): Promise<{ tree: Sour
   const snapshot = await buildSnapshot({
     tree,
     codec: init.codec,
-    slabs: new SlabPool(init.memoryBytes / 4),
+    slabs: new SlabPool(init.memoryBytes / 4, chunkMemory()),
     chunkBytes: init.chunkBytes,
     options: init.options,
     concurrency: init.codec.status.threads + 1,
@@ -87,7 +88,7 @@ export async function seed(init: SeedInit): Promise<Seeding> {
   const { snapshot, codec, target } = init
   const { manifest } = snapshot
   const store = init.store?.store
-  const slabs = new SlabPool(init.memoryBytes / 4)
+  const slabs = new SlabPool(init.memoryBytes / 4, chunkMemory())
   const files = new FilePool(OPEN_FILES_MAX, (entry) => init.tree.openFile(entry))
   const keeper = new ChunkKeeper({
     manifest,

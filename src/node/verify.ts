@@ -5,6 +5,7 @@ import { type FileHandle, lstat, open, readlink } from 'node:fs/promises'
 import { systemErrorCode } from '../base/errors.ts'
 import { hashToId } from '../base/hash.ts'
 import { SlabPool } from '../base/slab-pool.ts'
+import { chunkMemory } from '../codec/chunk-memory.ts'
 import type { Codec } from '../codec/codec.ts'
 import { forEachBounded } from '../restore/bounded.ts'
 import { READ_NO_FOLLOW } from '../restore/destination.ts'
@@ -74,7 +75,7 @@ async function checkEntry(directory: string, entry: Entry): Promise<Difference['
 async function wrongContent(init: VerifyInit, skipped: ReadonlyMap<number, string>): Promise<Set<number>> {
   const { manifest, codec, directory } = init
   const { chunks, entries, places } = manifest
-  const slabs = new SlabPool(MEMORY_BYTES_DEFAULT / 4)
+  const slabs = new SlabPool(MEMORY_BYTES_DEFAULT / 4, chunkMemory())
   const wrong = new Set<number>()
   const unreadable = new Set<string>(['missing', 'type', 'size', 'unreadable'])
   const isSkipped = (entry: number): boolean => unreadable.has(skipped.get(entry) ?? '')

@@ -1,0 +1,31 @@
+// A store that speaks S3 and lives in the memory of a process of its own, and how programs are told of it.
+
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+const SERVER = fileURLToPath(new URL('s3-process/server.ts', import.meta.url))
+
+export class S3Process {
+  /** For the environment of a program that uses it. */
+  readonly env: Readonly<Record<string, string>>
+  readonly #child: ChildProcess
+
+  private constructor(child: ChildProcess, endpoint: string) {
+    this.#child = child
+    const keys = { AWS_ACCESS_KEY_ID: 'bench', AWS_SECRET_ACCESS_KEY: 'bench' }
+    this.env = { ...keys, AWS_ENDPOINT_URL_S3: endpoint, AWS_EC2_METADATA_DISABLED: 'true' }
+  }
+
+  static async start(): Promise<S3Process> {
+    const child = fork(SERVER, { execArgv: ['--disable-warning=ExperimentalWarning'] })
+    const [{ endpoint }] = await once(child, 'message')
+    return new S3Process(child, String(endpoint))
+  }
+
+  async end(): Promise<void> {
+    const ended = once(this.#child, 'exit')
+    this.#child.kill()
+    await ended
+  }
+}
