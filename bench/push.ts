@@ -3,6 +3,7 @@
 
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeCertificate } from '../test/support/certificate.ts'
 import { commit, machine } from './provenance.ts'
 import { S3Process } from './s3-process.ts'
 import { SWARM } from './swarm-process.ts'
@@ -13,6 +14,7 @@ import { makeWorkspace } from './tree/workspaces.ts'
 const options = parseTreeOptions('bench:push')
 const folder = await mkdtemp(join(options.dir, 'swarm-push-'))
 const source = `${folder}/source`
+const certificate = makeCertificate(folder)
 const push = { command: SWARM, args: ['push', source, 'bench', '--store'] }
 try {
   await mkdir(source)
@@ -23,8 +25,10 @@ try {
     runs.push(await take(directory, rawBytes))
     await rm(`${source}/.swarm`, { recursive: true, force: true })
     await rm(`${folder}/store`, { recursive: true })
-    runs.push(await takeS3(rawBytes))
-    await rm(`${source}/.swarm`, { recursive: true, force: true })
+    for (const tls of [[], certificate]) {
+      runs.push(await takeS3(tls, rawBytes))
+      await rm(`${source}/.swarm`, { recursive: true, force: true })
+    }
     const archive = `tar -C '${source}' -cf - . | zstd -q -3 -T0 -o '${folder}/archive'`
     runs.push(await take({ contender: 'tar | zstd -3', command: 'sh', args: ['-c', archive] }, rawBytes))
     await rm(`${folder}/archive`)
@@ -35,11 +39,12 @@ try {
 }
 
 /** What the server needs is not counted: it ends when the push has been. */
-async function takeS3(rawBytes: number): Promise<Taken> {
-  const store = await S3Process.start()
+async function takeS3(tls: readonly string[], rawBytes: number): Promise<Taken> {
+  const store = await S3Process.start(tls)
+  const contender = tls.length === 0 ? 'to S3' : 'to S3 over TLS'
   try {
     const { env } = store
-    return await take({ ...push, contender: 'to S3', args: [...push.args, 's3://bench/bench'], env }, rawBytes)
+    return await take({ ...push, contender, args: [...push.args, 's3://bench/bench'], env }, rawBytes)
   } finally {
     await store.end()
   }

@@ -14,7 +14,8 @@ import { type BodySink, HttpBody, UnframedError } from './http-connection.ts'
 import { formatGet } from './http-head.ts'
 import { HttpOrigin } from './http-origin.ts'
 
-type SignedRequest = Parameters<NodeHttpHandler['handle']>[0]
+/** What the SDK hands on, before or after it is signed. */
+export type S3Request = Parameters<NodeHttpHandler['handle']>[0]
 type HandlerOptions = NonNullable<Parameters<NodeHttpHandler['handle']>[1]>
 type HandlerOutput = Awaited<ReturnType<NodeHttpHandler['handle']>>
 
@@ -49,7 +50,7 @@ export class S3Transport {
   }
 
   /** Sends one request. Resolves with the headers; the body must be read to its end or destroyed. */
-  async handle(request: SignedRequest, options: HandlerOptions = {}): Promise<HandlerOutput> {
+  async handle(request: S3Request, options: HandlerOptions = {}): Promise<HandlerOutput> {
     const signal = options.abortSignal instanceof AbortSignal ? options.abortSignal : undefined
     const server = `${request.protocol}//${request.hostname}:${request.port ?? ''}`
     // Listings, and only they have a query of that name, come in chunks from many servers.
@@ -64,7 +65,7 @@ export class S3Transport {
     }
   }
 
-  async #get(server: string, request: SignedRequest, signal: AbortSignal | undefined): Promise<HandlerOutput> {
+  async #get(server: string, request: S3Request, signal: AbortSignal | undefined): Promise<HandlerOutput> {
     const origin = this.#origins.get(server) ?? this.#originOf(request)
     this.#origins.set(server, origin)
     const headers = { ...request.headers, 'accept-encoding': 'identity' }
@@ -73,12 +74,12 @@ export class S3Transport {
     return { response: { statusCode: head.status, headers: { ...head.headers }, body } }
   }
 
-  #originOf({ protocol, hostname, port }: SignedRequest): HttpOrigin {
+  #originOf({ protocol, hostname, port }: S3Request): HttpOrigin {
     const secure = protocol === 'https:'
     return new HttpOrigin({ secure, host: bareHost(hostname), port: port ?? (secure ? 443 : 80) }, this.#options)
   }
 
-  #exchange(request: SignedRequest, signal: AbortSignal | undefined): Promise<HandlerOutput> {
+  #exchange(request: S3Request, signal: AbortSignal | undefined): Promise<HandlerOutput> {
     const { promise, resolve, reject } = Promise.withResolvers<HandlerOutput>()
     const secure = request.protocol === 'https:'
     const outgoing = (secure ? requestHttps : requestHttp)({
@@ -179,7 +180,7 @@ function bareHost(hostname: string): string {
   return hostname.replace(/^\[(.*)\]$/, '$1')
 }
 
-function queryString(query: SignedRequest['query']): string {
+function queryString(query: S3Request['query']): string {
   const pairs = Object.entries(query ?? {}).flatMap(([name, value]) =>
     (Array.isArray(value) ? value : [value]).map((one) => `${escapeQuery(name)}=${escapeQuery(one ?? '')}`),
   )

@@ -2,6 +2,7 @@
 // path-style S3 for our client. It proves how we take faults; that S3 works at all is proven against a real server.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { Socket } from 'node:net'
 
 /** One way to answer wrongly. */
@@ -40,6 +41,11 @@ export interface SeenRequest {
   readonly query: URLSearchParams
 }
 
+export interface Credentials {
+  readonly key: Buffer
+  readonly cert: Buffer
+}
+
 type Decide = (request: SeenRequest) => Fault | undefined
 
 export class FaultS3 {
@@ -52,12 +58,15 @@ export class FaultS3 {
   sentBytes = 0
   /** Added to the Date header. */
   clockOffsetMs = 0
+  readonly #scheme: string
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   #decide: Decide = () => undefined
 
-  private constructor() {
-    this.#server = createServer((request, response) => this.#answer(request, response))
+  private constructor(tls: Credentials | undefined) {
+    const answer = (request: IncomingMessage, response: ServerResponse) => this.#answer(request, response)
+    this.#scheme = tls === undefined ? 'http' : 'https'
+    this.#server = tls === undefined ? createServer(answer) : createSecureServer(tls, answer)
     this.#server.on('connection', (socket) => {
       this.connections++
       this.#sockets.add(socket)
@@ -65,15 +74,16 @@ export class FaultS3 {
     })
   }
 
-  static async start(): Promise<FaultS3> {
-    const server = new FaultS3()
+  /** Over TLS with a key and a certificate. */
+  static async start(tls?: Credentials): Promise<FaultS3> {
+    const server = new FaultS3(tls)
     await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve))
     return server
   }
 
   get endpoint(): string {
     const address = this.#server.address()
-    return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
+    return `${this.#scheme}://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
   }
 
   /** Every following request is shown to `decide`; it names the fault, or undefined for a right answer. */
