@@ -11,6 +11,11 @@ import { type Command, report, type Taken, take } from './tree/measure.ts'
 import { parseTreeOptions } from './tree/options.ts'
 import { makeWorkspace } from './tree/workspaces.ts'
 
+interface Contender extends Command {
+  /** Makes what it restores from. */
+  prepare(): void
+}
+
 const options = parseTreeOptions('bench:restore')
 const folder = await mkdtemp(path(options.dir, 'swarm-restore-'))
 const source = `${folder}/source`
@@ -19,30 +24,35 @@ const directory = `file://${folder}/store`
 const bucket = 's3://bench/bench'
 await mkdir(source)
 const rawBytes = await makeWorkspace(options.kind, source, options)
-execFileSync('sh', ['-c', `tar -C '${source}' -cf - . | zstd -q -3 -T0 -o '${folder}/archive'`])
 const s3 = await S3Process.start()
 const { env } = s3
 const seed = new SwarmProcess(['seed', source, ...LISTEN])
 try {
-  for (const store of [directory, bucket])
-    execFileSync(SWARM, ['push', source, 'bench', '--store', store], { env: { ...process.env, ...env }, stdio: 'pipe' })
   const ticket = String((await seed.line('listening'))['ticket'])
-  const join = (contender: string, args: readonly string[]): Command => ({
+  const join = (contender: string, args: readonly string[], prepare: () => void): Contender => ({
     contender,
     command: SWARM,
     args: ['join', ...args, ...LISTEN, '--linger', '0'],
     env,
+    prepare,
   })
-  const contenders: readonly Command[] = [
-    join('from a peer', [ticket, copy]),
-    join('from a directory', ['bench', copy, '--store', directory]),
-    join('from S3', ['bench', copy, '--store', bucket]),
+  const push = (store: string) => () =>
+    execFileSync(SWARM, ['push', source, 'bench', '--store', store], { env: { ...process.env, ...env }, stdio: 'pipe' })
+  const archive = `${folder}/archive`
+  const all: readonly Contender[] = [
+    join('from a peer', [ticket, copy], () => undefined),
+    join('from a directory', ['bench', copy, '--store', directory], push(directory)),
+    join('from S3', ['bench', copy, '--store', bucket], push(bucket)),
     {
       contender: 'zstd | tar',
       command: 'sh',
-      args: ['-c', `mkdir '${copy}' && zstd -q -dc '${folder}/archive' | tar -C '${copy}' -xf -`],
+      args: ['-c', `mkdir '${copy}' && zstd -q -dc '${archive}' | tar -C '${copy}' -xf -`],
+      prepare: () => execFileSync('sh', ['-c', `tar -C '${source}' -cf - . | zstd -q -3 -T0 -o '${archive}'`]),
     },
   ]
+  const contenders = all.filter(({ contender }) => options.only.length === 0 || options.only.includes(contender))
+  if (contenders.length === 0) throw new Error(`--only is one of: ${all.map(({ contender }) => contender).join(', ')}`)
+  for (const { prepare } of contenders) prepare()
   const runs: Taken[] = []
   for (let round = 0; round < options.rounds; round++)
     for (const contender of contenders) {

@@ -11,6 +11,8 @@ export interface TreeOptions {
   readonly files: number
   readonly rounds: number
   readonly dir: string
+  /** Contenders; empty: all. */
+  readonly only: readonly string[]
   readonly isJson: boolean
 }
 
@@ -27,6 +29,7 @@ export function parseTreeOptions(script: string): TreeOptions {
       files: { type: 'string', default: '200000' },
       rounds: { type: 'string', default: '3' },
       dir: { type: 'string', default: tmpdir() },
+      only: { type: 'string', multiple: true, default: [] },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -38,6 +41,7 @@ export function parseTreeOptions(script: string): TreeOptions {
   --files N      how many small files (200000)
   --rounds N     each contender runs once in each round, in turn (3)
   --dir DIR      where to work; needs about three times the workspace (the system's folder for such files)
+  --only NAME    this contender, as it is called in the result (repeatable)
   --json         JSON lines`)
     process.exit(0)
   }
@@ -49,6 +53,7 @@ export function parseTreeOptions(script: string): TreeOptions {
     files: countParser(1, FILES_MAX)(values.files),
     rounds: countParser(1, ROUNDS_MAX)(values.rounds),
     dir: values.dir,
+    only: values.only,
     isJson: values.json,
   }
 }
