@@ -8,10 +8,12 @@ done
 here=$(cd "$(dirname "$self")" && pwd -P) || exit 1
 case $(uname -m) in x86_64) arch=x64 ;; aarch64 | arm64) arch=arm64 ;; *) arch=$(uname -m) ;; esac
 # A small young generation, but not the smallest: frames of 64 KiB, where there is no data connection, die at once, and so does most of what starting makes.
-# A heap that may grow threefold: V8 counts those frames too, and else marked the whole heap again for every 9 MB of them. With more,
-# a source that serves for hours grows by all that it lets go of in the meantime; a short transfer is a seventh cheaper with elevenfold.
-flags='--disable-warning=ExperimentalWarning --min-semi-space-size=4 --max-semi-space-size=4 --heap-growing-percent=200'
-[ "${1-}" = seed ] || flags="$flags --heap-growing-percent=1000"
+# A heap that may grow elevenfold: V8 counts those frames too, and else marked the whole heap again for every 9 MB of them. Threefold for
+# a source, which serves for hours and would grow by all that it lets go of in the meantime; the last flag of a name counts.
+flags='--disable-warning=ExperimentalWarning --min-semi-space-size=4 --max-semi-space-size=4 --heap-growing-percent=1000'
+for argument; do
+  case $argument in seed | --seed) flags="$flags --heap-growing-percent=200" ;; esac
+done
 has_library() {
   for folder in /lib /lib64 /usr/lib /usr/lib64 "/lib/$(uname -m)-linux-gnu" "/usr/lib/$(uname -m)-linux-gnu"; do
     [ -e "$folder/$1" ] && return 0
