@@ -1,14 +1,13 @@
 // Do two lanes move more than one? Two data connections of one process, served by one native thread or by two, whose other ends
 // neither seal nor open, so that a processor is free for each lane of two. Usage: --help.
 
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { countParser } from '../src/cli/values.ts'
 import { measureScaling, openMachineWorks } from '../src/node/bench-scaling.ts'
 import { CONNECTIONS, type Measured, measure, type Work } from './lanes/measure.ts'
 import { ANSWER_BYTES, writeSealedRecords } from './lanes/sealed-records.ts'
+import { MEMORY_FOLDER } from './memory.ts'
 import { commit, machine } from './provenance.ts'
 import { type Spread, spread, spreadText } from './spread.ts'
 
@@ -23,7 +22,6 @@ const GIB_MAX = 64
 const ROUNDS_MAX = 100
 const LANES = [1, 2] as const
 const WORKS: readonly Work[] = ['seal', 'open']
-const SHARED_MEMORY = '/dev/shm'
 
 interface Row {
   readonly work: Work
@@ -76,7 +74,7 @@ const { values } = parseArgs({
   options: {
     gib: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '5' },
-    dir: { type: 'string', default: existsSync(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir() },
+    dir: { type: 'string', default: MEMORY_FOLDER },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },

@@ -3,13 +3,12 @@
 // Usage: --help.
 
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { countParser } from '../src/cli/values.ts'
 import { TICK_MS } from '../src/exchange/limits.ts'
 import { cpuSecondsOf } from './fanout/cpu-time.ts'
+import { MEMORY_FOLDER } from './memory.ts'
 import { type LoopUse, loopUse, parseLoopSamples, WINDOW_MS } from './node/loop-use.ts'
 import { commit, machine } from './provenance.ts'
 import { S3Process } from './s3-process.ts'
@@ -27,7 +26,6 @@ const USAGE = `usage: npm run -s bench:node -- [options]
 const GIB_MAX = 64
 const ROUNDS_MAX = 100
 const SNAPSHOT = 'bench/node'
-const SHARED_MEMORY = '/dev/shm'
 const LOOP_WATCH = new URL('node/loop-watch.mjs', import.meta.url).href
 
 interface Measured {
@@ -133,7 +131,7 @@ const { values } = parseArgs({
     gib: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '5' },
     'peer-up': { type: 'string', default: '60M' },
-    dir: { type: 'string', default: existsSync(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir() },
+    dir: { type: 'string', default: MEMORY_FOLDER },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },

@@ -13,9 +13,13 @@ export class S3Process {
 
   private constructor(child: ChildProcess, endpoint: string, cert: string | undefined) {
     this.#child = child
-    const keys = { AWS_ACCESS_KEY_ID: 'bench', AWS_SECRET_ACCESS_KEY: 'bench' }
-    this.env = { ...keys, AWS_ENDPOINT_URL_S3: endpoint, AWS_EC2_METADATA_DISABLED: 'true' }
-    if (cert !== undefined) this.env = { ...this.env, NODE_EXTRA_CA_CERTS: cert }
+    this.env = {
+      AWS_ACCESS_KEY_ID: 'bench',
+      AWS_SECRET_ACCESS_KEY: 'bench',
+      AWS_ENDPOINT_URL_S3: endpoint,
+      AWS_EC2_METADATA_DISABLED: 'true',
+      ...(cert === undefined ? {} : { NODE_EXTRA_CA_CERTS: cert }),
+    }
   }
 
   /** Over TLS with files of a key and a certificate. */

@@ -2,12 +2,10 @@
 // memory, for as long as asked; what the source holds of memory, descriptors and threads is sampled all the time. Usage: --help.
 
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { countParser } from '../src/cli/values.ts'
-import { makeRandomFile } from './memory.ts'
+import { MEMORY_FOLDER, makeRandomFile } from './memory.ts'
 import { commit, machine } from './provenance.ts'
 import { HELD, type Sample, takeSample, trendOf } from './soak/samples.ts'
 import { spread } from './spread.ts'
@@ -27,7 +25,6 @@ const TOGETHER_MAX = 16
 const SAMPLE_MS = 1000
 const MS_PER_MINUTE = 60_000
 const SAMPLES_MIN = 4
-const SHARED_MEMORY = '/dev/shm'
 
 /** Joins until the time is over, each into a folder of its own, which is compared and removed; the seconds that each took. */
 async function joinAgain(ticket: string, source: string, folder: string, endAtMs: number): Promise<number[]> {
@@ -49,7 +46,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '5' },
     gib: { type: 'string', default: '2' },
     together: { type: 'string', default: '1' },
-    dir: { type: 'string', default: existsSync(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir() },
+    dir: { type: 'string', default: MEMORY_FOLDER },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },

@@ -1,12 +1,10 @@
 // What does a GB cost from one process to another over loopback, by swarm and by other programs? One sends a file of random bytes
 // that lies in memory, the other writes it to memory; each as a user runs it. Usage: --help.
 
-import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { countParser } from '../src/cli/values.ts'
-import { makeRandomFile } from './memory.ts'
+import { MEMORY_FOLDER, makeRandomFile } from './memory.ts'
 import { commit, machine } from './provenance.ts'
 import { type Spread, spread, spreadText } from './spread.ts'
 import type { Contender, Place } from './transport/contender.ts'
@@ -26,7 +24,6 @@ const USAGE = `usage: npm run -s bench:transport -- [options]
 const GIB = 2 ** 30
 const GIB_MAX = 64
 const ROUNDS_MAX = 100
-const SHARED_MEMORY = '/dev/shm'
 
 interface Row {
   readonly contender: string
@@ -67,7 +64,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     only: { type: 'string', multiple: true, default: [] },
     webtorrent: { type: 'string' },
-    dir: { type: 'string', default: existsSync(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir() },
+    dir: { type: 'string', default: MEMORY_FOLDER },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },

@@ -7,9 +7,6 @@ import { cpuSecondsOf, cpuSecondsOfChildren, cpuSecondsOfMachine } from '../fano
 import { touchMemory } from '../memory.ts'
 import type { Contender, Place } from './contender.ts'
 
-/** The copy, and what the processes need besides. */
-const TOUCHED_TIMES = 2
-
 export interface Measured {
   readonly type: 'transport'
   readonly contender: string
@@ -28,7 +25,7 @@ export async function measure(contender: Contender, place: Place, round: number,
   await mkdir(place.targetFolder)
   const sender = await contender.serve()
   try {
-    await touchMemory(`${place.folder}/touched`, TOUCHED_TIMES * bytes)
+    await touchMemory(bytes)
     const before = {
       sender: cpuSecondsOf([sender.pid]),
       children: cpuSecondsOfChildren(),

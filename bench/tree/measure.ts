@@ -1,15 +1,9 @@
 // Runs commands one after the other and says what each took: wall clock, and processor time by the kernel's sum over wait4.
 
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { freemem } from 'node:os'
 import { cpuSecondsOfChildren } from '../fanout/cpu-time.ts'
 import { touchMemory } from '../memory.ts'
 import { spread, spreadText } from '../spread.ts'
-
-const SHARED_MEMORY = '/dev/shm'
-/** Of the raw bytes: the copy, and what the processes need besides. */
-const TOUCHED_TIMES = 2
 
 export interface Command {
   readonly contender: string
@@ -31,10 +25,7 @@ export interface Taken {
  * this process started may end meanwhile.
  */
 export async function take({ contender, command, args, env }: Command, rawBytes: number): Promise<Taken> {
-  if (existsSync(SHARED_MEMORY)) {
-    const bytes = Math.min(TOUCHED_TIMES * rawBytes, freemem() / 2)
-    await touchMemory(`${SHARED_MEMORY}/swarm-touched-${process.pid}`, bytes)
-  }
+  await touchMemory(rawBytes)
   const before = { at: performance.now(), cpu: cpuSecondsOfChildren() }
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } })
   let said = ''

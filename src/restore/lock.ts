@@ -148,7 +148,7 @@ function hold(path: string, me: LockHolder): HeldLock {
   }
 }
 
-function isSame(a: LockHolder | 'gone' | 'unreadable', b: LockHolder | 'unreadable'): boolean {
+function isSame(a: LockHolder | 'gone' | 'unreadable', b: LockHolder): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,8 +8,7 @@ import { createServer as createSecureServer } from 'node:tls'
 import { type BodySink, type HttpBody, UnframedError } from '../../src/store/http-connection.ts'
 import { formatGet } from '../../src/store/http-head.ts'
 import { HttpOrigin } from '../../src/store/http-origin.ts'
-import { makeCertificate } from '../support/certificate.ts'
-import { needPart } from '../support/prerequisites.ts'
+import { type Certificate, needCertificate } from '../support/certificate.ts'
 
 /** More than a read takes at once, and no round number. */
 const BODY = Buffer.from(Array.from({ length: 3_000_001 }, (_, index) => (index * 31 + (index >>> 8)) & 255))
@@ -63,7 +62,7 @@ async function pour(body: HttpBody): Promise<Buffer> {
 for (const kind of ['plain', 'TLS'] as const) {
   describe(`connections to an HTTP server, ${kind}`, () => {
     let directory = ''
-    let credentials: { key: Buffer; cert: Buffer } | undefined
+    let credentials: Certificate | undefined
     let server: Server | undefined
     let origin: HttpOrigin | undefined
     let connections = 0
@@ -73,12 +72,7 @@ for (const kind of ['plain', 'TLS'] as const) {
     before(function () {
       if (kind === 'plain') return
       directory = mkdtempSync(join(tmpdir(), 'swarm-http-'))
-      try {
-        const [key, cert] = makeCertificate(directory)
-        credentials = { key: readFileSync(key), cert: readFileSync(cert) }
-      } catch {
-        needPart(this, 'openssl', 'has no openssl that makes certificates')
-      }
+      credentials = needCertificate(this, directory)
       // Nobody vouches for the certificate.
       process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
     })

@@ -2,16 +2,15 @@
 
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { Meter } from '../../src/store/meter.ts'
 import { S3Store } from '../../src/store/s3-store.ts'
 import { assertBytes } from '../conformance/object-store.ts'
-import { makeCertificate } from '../support/certificate.ts'
-import { type Credentials, FaultS3 } from '../support/fault-s3.ts'
-import { needPart } from '../support/prerequisites.ts'
+import { type Certificate, needCertificate } from '../support/certificate.ts'
+import { FaultS3 } from '../support/fault-s3.ts'
 
 const KEY = 'chunks/ab/abcd'
 const BODY = randomBytes(700_000)
@@ -19,16 +18,11 @@ const BODY = randomBytes(700_000)
 describe('S3 store over TLS', () => {
   const trusted = getCACertificates()
   let directory = ''
-  let tls: Credentials
+  let tls: Certificate
 
   before(function () {
     directory = mkdtempSync(join(tmpdir(), 'swarm-tls-'))
-    try {
-      const [key, cert] = makeCertificate(directory)
-      tls = { key: readFileSync(key), cert: readFileSync(cert) }
-    } catch {
-      needPart(this, 'openssl', 'has no openssl that makes certificates')
-    }
+    tls = needCertificate(this, directory)
     setDefaultCACertificates([...trusted, tls.cert.toString()])
   })
 

@@ -4,6 +4,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { Socket } from 'node:net'
+import type { Certificate } from './certificate.ts'
 
 /** One way to answer wrongly. */
 export type Fault =
@@ -41,11 +42,6 @@ export interface SeenRequest {
   readonly query: URLSearchParams
 }
 
-export interface Credentials {
-  readonly key: Buffer
-  readonly cert: Buffer
-}
-
 type Decide = (request: SeenRequest) => Fault | undefined
 
 export class FaultS3 {
@@ -63,7 +59,7 @@ export class FaultS3 {
   readonly #sockets = new Set<Socket>()
   #decide: Decide = () => undefined
 
-  private constructor(tls: Credentials | undefined) {
+  private constructor(tls: Certificate | undefined) {
     const answer = (request: IncomingMessage, response: ServerResponse) => this.#answer(request, response)
     this.#scheme = tls === undefined ? 'http' : 'https'
     this.#server = tls === undefined ? createServer(answer) : createSecureServer(tls, answer)
@@ -75,7 +71,7 @@ export class FaultS3 {
   }
 
   /** Over TLS with a key and a certificate. */
-  static async start(tls?: Credentials): Promise<FaultS3> {
+  static async start(tls?: Certificate): Promise<FaultS3> {
     const server = new FaultS3(tls)
     await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve))
     return server
