@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { SwarmError } from '../base/errors.ts'
+import { VERSION } from '../base/version.ts'
 import { runAgent } from '../bootstrap/agent.ts'
 import { bringUpCluster, type ClusterOutcome } from '../bootstrap/cluster.ts'
 import { type HostEntry, parseHosts } from '../bootstrap/hosts-file.ts'
@@ -11,7 +12,6 @@ import { SECRET_KEYS } from '../bootstrap/plan.ts'
 import { checkPlainText } from '../bootstrap/quoting.ts'
 import { Ssh } from '../bootstrap/ssh.ts'
 import { type ClusterTarget, findClusterTarget } from '../node/cluster-target.ts'
-import { AGENT_VERSION } from '../node/swarm-session.ts'
 import { ClusterView } from './cluster-view.ts'
 import { addTextCommands } from './command-bootstrap-text.ts'
 import { type Context, makeContext } from './context.ts'
@@ -135,10 +135,9 @@ async function runSsh(
 ): Promise<void> {
   const { output, machine, signal, storeUrl } = context
   const target = await findClusterTarget(snapshot, storeUrl, machine, signal)
-  const version = AGENT_VERSION.replace('swarm/', '')
   const file =
     flags.package === undefined
-      ? await packOwnInstallation(mainPath(), version, () => output.note('packing this program, once'), signal)
+      ? await packOwnInstallation(mainPath(), VERSION, () => output.note('packing this program, once'), signal)
       : await readPackageFile(flags.package)
   warnOfCredentials(context, target)
   const view = new ClusterView(output, hosts)

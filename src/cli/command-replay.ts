@@ -2,8 +2,8 @@
 
 import type { Command } from 'commander'
 import { SwarmError } from '../base/errors.ts'
+import { AGENT_VERSION } from '../base/version.ts'
 import { type Difference, type Replay, replayFile } from '../node/replay.ts'
-import { AGENT_VERSION } from '../node/swarm-session.ts'
 import { makeContext } from './context.ts'
 import { formatBytes, formatSeconds } from './values.ts'
 

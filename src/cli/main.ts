@@ -3,23 +3,33 @@
 
 import { Command, CommanderError, Option } from 'commander'
 import { SwarmError } from '../base/errors.ts'
-import { AGENT_VERSION } from '../node/swarm-session.ts'
-import { addBenchCommand } from './command-bench.ts'
-import { addBootstrapCommand } from './command-bootstrap.ts'
-import { addDemoCommand } from './command-demo.ts'
-import { addDoctorCommand } from './command-doctor.ts'
-import { addJoinCommand } from './command-join.ts'
-import { addReplayCommand } from './command-replay.ts'
-import { addLookCommands } from './commands-look.ts'
-import { addSourceCommands } from './commands-source.ts'
+import { VERSION } from '../base/version.ts'
 import { Output } from './output.ts'
+
+/**
+ * In the order of the help. A command loads what it needs when it is asked for: a join starts without the code that
+ * brings up clusters, and `--version` without either.
+ */
+const COMMANDS: readonly { readonly names: readonly string[]; readonly add: (program: Command) => Promise<void> }[] = [
+  { names: ['push', 'seed'], add: async (to) => (await import('./commands-source.ts')).addSourceCommands(to) },
+  { names: ['join'], add: async (to) => (await import('./command-join.ts')).addJoinCommand(to) },
+  {
+    names: ['list', 'inspect', 'ticket', 'verify'],
+    add: async (to) => (await import('./commands-look.ts')).addLookCommands(to),
+  },
+  { names: ['bootstrap'], add: async (to) => (await import('./command-bootstrap.ts')).addBootstrapCommand(to) },
+  { names: ['doctor'], add: async (to) => (await import('./command-doctor.ts')).addDoctorCommand(to) },
+  { names: ['demo'], add: async (to) => (await import('./command-demo.ts')).addDemoCommand(to) },
+  { names: ['bench'], add: async (to) => (await import('./command-bench.ts')).addBenchCommand(to) },
+  { names: ['replay'], add: async (to) => (await import('./command-replay.ts')).addReplayCommand(to) },
+]
 
 const NO_WORDS = new Set(['0', 'false', 'no', 'off'])
 
-function makeProgram(): Command {
+async function makeProgram(argv: readonly string[]): Promise<Command> {
   const program = new Command('swarm')
     .description('Copies one snapshot of a workspace onto many machines as fast as their links allow.')
-    .version(AGENT_VERSION.replace('swarm/', ''), '--version')
+    .version(VERSION, '--version')
     .addOption(new Option('--store <url>', 's3://bucket/prefix, r2://bucket/prefix or file:///dir').env('SWARM_STORE'))
     .addOption(new Option('--json', 'JSON lines on stdout').env('SWARM_JSON'))
     .addOption(new Option('--quiet', 'no progress').env('SWARM_QUIET'))
@@ -35,17 +45,25 @@ function makeProgram(): Command {
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeErr: () => undefined })
     .exitOverride()
-  addSourceCommands(program)
-  addJoinCommand(program)
-  addLookCommands(program)
-  addBootstrapCommand(program)
-  addDoctorCommand(program)
-  addDemoCommand(program)
-  addBenchCommand(program)
-  addReplayCommand(program)
+  for (const { add } of commandsFor(program, argv)) await add(program)
   for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => undefined })
   dropNegations(program)
   return program
+}
+
+/** Those that the arguments can mean: the one that is named, or all, as help and a misspelt name need them. */
+function commandsFor(program: Command, argv: readonly string[]): typeof COMMANDS {
+  if (argv[0] === '--version') return []
+  for (let at = 0; at < argv.length; at++) {
+    const argument = argv[at] ?? ''
+    const takesNext = program.options.some((option) => option.required && option.long === argument)
+    if (takesNext) at++
+    else if (!argument.startsWith('-')) {
+      const named = COMMANDS.filter(({ names }) => names.includes(argument))
+      return named.length === 0 ? COMMANDS : named
+    }
+  }
+  return COMMANDS
 }
 
 /** A variable that says no to a flag without a value counts as not set. */
@@ -73,7 +91,7 @@ function plainOutput(argv: readonly string[]): Output {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
-  const program = makeProgram()
+  const program = await makeProgram(argv)
   try {
     if (argv.length === 0) {
       process.stderr.write(program.helpInformation())

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { SwarmError } from '../base/errors.ts'
 import { hashBytes } from '../base/hash.ts'
 import { chunkIndex, objectIdFromBytes, type Root } from '../base/ids.ts'
+import { AGENT_VERSION } from '../base/version.ts'
 import { openTransportCalls } from '../codec/transport-calls.ts'
 import { createExchange, type Exchange, type ExchangeHandlers } from '../exchange/exchange.ts'
 import { SWARM_KEY_BYTES } from '../snapshot/limits.ts'
@@ -12,7 +13,6 @@ import { encodeTicket, parseTicket } from '../snapshot/ticket.ts'
 import { median } from './bench-scaling.ts'
 import { repeatFor } from './bench-window.ts'
 import { CHUNK_BYTES_DEFAULT } from './limits.ts'
-import { AGENT_VERSION } from './swarm-session.ts'
 
 export interface PeerRow {
   /** 10^6 bytes per second. */

@@ -3,6 +3,7 @@
 import { SwarmError } from '../base/errors.ts'
 import { hashText } from '../base/prng.ts'
 import { SlabPool } from '../base/slab-pool.ts'
+import { AGENT_VERSION } from '../base/version.ts'
 import { chunkMemory } from '../codec/chunk-memory.ts'
 import type { Codec, FileSystemCalls } from '../codec/codec.ts'
 import { ChunkKeeper } from '../restore/chunk-keeper.ts'
@@ -30,7 +31,7 @@ import type { Patience } from './patience.ts'
 import { openPeering, type PeeringOptions } from './peering.ts'
 import { traceHeader } from './replay.ts'
 import { type Judgement, judgeRun } from './run-bound.ts'
-import { AGENT_VERSION, type SwarmSession } from './swarm-session.ts'
+import type { SwarmSession } from './swarm-session.ts'
 import { findDeadlock } from './watchdog.ts'
 
 export interface JoinInit {

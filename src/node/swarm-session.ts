@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { SwarmError } from '../base/errors.ts'
 import { hashToId } from '../base/hash.ts'
 import type { ObjectId, PeerId, Root } from '../base/ids.ts'
+import { AGENT_VERSION } from '../base/version.ts'
 import { openTransportCalls } from '../codec/transport-calls.ts'
 import type { DiscoveredPeer, Discovery } from '../discovery/discovery.ts'
 import { createExchange, type Exchange, type PeerInfo } from '../exchange/exchange.ts'
@@ -16,8 +17,6 @@ import type { Driver } from './driver.ts'
 import { MEET_PEERS_MS, OBJECT_REQUEST_MS } from './limits.ts'
 import type { ManifestObjects } from './manifest-objects.ts'
 import { type Participants, PeerStarts } from './peer-starts.ts'
-
-export const AGENT_VERSION = 'swarm/0.1.0'
 
 /** Messages of one peer that are kept until the manifest is known; more means that it is not well-behaved. */
 const EARLY_MESSAGES_MAX = 10_000
