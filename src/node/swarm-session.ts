@@ -59,6 +59,8 @@ export class SwarmSession {
   #driver: Driver | undefined
   #complete = false
   #peersSeen = 0
+  /** Aborted when a peer is admitted. */
+  readonly #waits = new Set<AbortController>()
   #closed = false
   #discoveries: readonly Discovery[] = []
   #firstLooks: Promise<unknown> = Promise.resolve()
@@ -173,6 +175,16 @@ export class SwarmSession {
     signal.throwIfAborted()
   }
 
+  /** Resolves as soon as more than `seen` peers have been admitted, at the latest after `ms`. */
+  async nextPeer(seen: number, ms: number, signal: AbortSignal): Promise<void> {
+    if (this.#peersSeen > seen) return
+    const wait = new AbortController()
+    this.#waits.add(wait)
+    await delay(ms, undefined, { signal: AbortSignal.any([signal, wait.signal]) }).catch(() => undefined)
+    this.#waits.delete(wait)
+    signal.throwIfAborted()
+  }
+
   lookForPeers(): void {
     for (const discovery of this.#discoveries) discovery.look()
   }
@@ -238,6 +250,7 @@ export class SwarmSession {
       site: this.#init.site,
     })
     if (this.#driver !== undefined) this.exchange.send(peer, { type: 'haveAll', bitfield: this.#driver.bitfield() })
+    for (const wait of this.#waits) wait.abort()
   }
 
   #peerDown(peer: PeerId): void {
