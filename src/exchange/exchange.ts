@@ -176,6 +176,7 @@ export class Exchange {
       reachabilityChanged: () => init.handlers.reachabilityChanged?.(),
       nowMs: init.nowMs ?? (() => performance.now()),
       random: init.random ?? Math.random,
+      later: (ms, run) => void setTimeout(run, ms).unref(),
     })
   }
 

@@ -34,12 +34,16 @@ export interface IntroductionsInit {
   readonly nowMs: () => number
   /** Uniform in [0, 1). */
   readonly random: () => number
+  /** Runs something after so long, unless this node has stopped. */
+  readonly later: (ms: number, run: () => void) => void
 }
 
 /** What is kept per peer. */
 interface Acquaintance {
   /** The peer's own record, to be passed on. */
   record: Uint8Array | undefined
+  /** Whose records it was given here. It dials them itself. */
+  readonly knows: Set<PeerId>
   /** Records that may still be looked at, refilled with time. */
   recordsAllowed: number
   refilledAtMs: number
@@ -108,8 +112,12 @@ export class Introductions {
 
   /** A peer was admitted: tell it of others, and ask it what it can tell of us. */
   peerUp(link: IntroducedLink): void {
+    const others = this.#pick(
+      [...this.#known].filter(([peer, { record }]) => peer !== link.peer && record !== undefined),
+    )
     this.#known.set(link.peer, {
       record: undefined,
+      knows: new Set(others.map(([peer]) => peer)),
       recordsAllowed: limits.RECORDS_HEARD_PER_TICK_MAX,
       refilledAtMs: this.#init.nowMs(),
       dialBacksAnswered: 0,
@@ -117,7 +125,6 @@ export class Introductions {
       answering: false,
       asked: undefined,
     })
-    const others = this.#pick([...this.#known].filter(([peer]) => peer !== link.peer))
     const records = others.flatMap(([, { record }]) => record ?? [])
     if (records.length > 0) link.send({ type: 'peers', records })
     if (this.reachable) void this.#tellRecord([link])
@@ -165,15 +172,29 @@ export class Introductions {
     if (fresh.length > 0) this.#init.peersHeard(fresh)
   }
 
-  /** A peer says that it can be dialled: others should know. */
+  /**
+   * A peer says that it can be dialled: others should know. Those that it was told of it is dialling now; if they dialled
+   * it as well, there would be two connections between the two. So they hear of it later, in case it does not get through.
+   */
   #keepRecord(link: IntroducedLink, known: Acquaintance, bytes: Uint8Array): void {
-    if (!this.#known.has(link.peer)) return
+    if (this.#known.get(link.peer) !== known) return
     const isNew = known.record === undefined
-    known.record = bytes.slice()
+    const record = bytes.slice()
+    known.record = record
     if (!isNew) return
-    for (const other of this.#pick(this.#init.links().filter((each) => each.peer !== link.peer))) {
-      other.send({ type: 'peers', records: [known.record] })
+    const tell = (others: readonly IntroducedLink[]): void => {
+      for (const other of others) {
+        this.#known.get(other.peer)?.knows.add(link.peer)
+        other.send({ type: 'peers', records: [record] })
+      }
     }
+    const others = this.#pick(this.#init.links().filter(({ peer }) => peer !== link.peer))
+    tell(others.filter(({ peer }) => !known.knows.has(peer)))
+    const dialled = new Set(others.flatMap(({ peer }) => (known.knows.has(peer) ? peer : [])))
+    if (dialled.size === 0) return
+    this.#init.later(limits.INTRODUCE_DIALLED_MS, () => {
+      if (this.#known.get(link.peer) === known) tell(this.#init.links().filter(({ peer }) => dialled.has(peer)))
+    })
   }
 
   /** How many of `wanted` records may be looked at now. */

@@ -69,6 +69,8 @@ export const RECORD_BYTES_MAX = 4 * KIB
 export const RECORDS_PER_MESSAGE_MAX = 64
 /** Records that a newly admitted peer is given, and peers that hear of a new one. */
 export const RECORDS_SHARED_MAX = 16
+/** After this a node hears of a new one that was told of it and should have dialled it by then. */
+export const INTRODUCE_DIALLED_MS = 2_000
 /** Records of one peer that are looked at in one tick; the rest is ignored. */
 export const RECORDS_HEARD_PER_TICK_MAX = 32
 export const ADDRESSES_PER_RECORD_MAX = 16

@@ -1,12 +1,13 @@
 // What a node asks and tells about its own addresses, without a network.
 
 import assert from 'node:assert/strict'
+import { setImmediate } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { peerId } from '../../src/base/ids.ts'
+import { type PeerId, peerId } from '../../src/base/ids.ts'
 import { type IntroducedLink, Introductions } from '../../src/exchange/introductions.ts'
-import { openRecord } from '../../src/exchange/records.ts'
+import { openRecord, sealRecord } from '../../src/exchange/records.ts'
 
 type Message = Parameters<IntroducedLink['send']>[0]
 
@@ -18,6 +19,7 @@ async function introduce(own: Multiaddr[], mappedPort: number | undefined) {
   const privateKey = await generateKeyPair('Ed25519')
   const links: IntroducedLink[] = []
   const state = { changes: 0 }
+  const later: (() => void)[] = []
   const introductions = new Introductions({
     self: peerId(peerIdFromPrivateKey(privateKey).toString()),
     privateKey,
@@ -31,9 +33,11 @@ async function introduce(own: Multiaddr[], mappedPort: number | undefined) {
     },
     nowMs: () => 0,
     random: () => 0,
+    later: (_ms, run) => later.push(run),
   })
-  const meet = async (): Promise<{ link: IntroducedLink; asked: () => string[][] }> => {
-    const peer = peerId(peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString())
+  const meet = async () => {
+    const key = await generateKeyPair('Ed25519')
+    const peer = peerId(peerIdFromPrivateKey(key).toString())
     const sent: Message[] = []
     const link = {
       peer,
@@ -44,11 +48,20 @@ async function introduce(own: Multiaddr[], mappedPort: number | undefined) {
     introductions.peerUp(link)
     const asked = (): string[][] =>
       sent.flatMap((m) => (m.type === 'dialBack' ? [m.addresses.map((each) => multiaddr(each).toString())] : []))
-    return { link, asked }
+    const toldOf = async (): Promise<PeerId[]> => {
+      const records = sent.flatMap((m) => (m.type === 'peers' ? m.records : []))
+      return (await Promise.all(records.map(openRecord))).flatMap((record) => record?.peer ?? [])
+    }
+    /** It says that it can be dialled. */
+    const tellRecord = async (): Promise<void> => {
+      introductions.heard(link, { type: 'peers', records: [await sealRecord(key, [NOW])] })
+    }
+    const hasHeard = (): boolean => sent.some((m) => m.type === 'peers')
+    return { link, asked, hasHeard, toldOf, tellRecord }
   }
   const told = async (): Promise<string[]> =>
     ((await openRecord(await introductions.record()))?.addresses ?? []).map((each) => each.replace(/\/p2p\/.*/, ''))
-  return { introductions, meet, told, state }
+  return { introductions, later, meet, told, state }
 }
 
 describe('introductions of a node that another one on its machine reached', () => {
@@ -137,5 +150,58 @@ describe('introductions behind a mapped port', () => {
     const { link } = await meet()
     introductions.heard(link, { type: 'dialBackResult', results: ['reachable'], observed: LAN.bytes })
     assert.deepEqual((await meet()).asked(), [])
+  })
+})
+
+describe('introductions of two nodes that could dial each other', () => {
+  /** Lets what was started in the background come to its end. */
+  async function until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) await setImmediate()
+  }
+
+  it('tell the newcomer at once, and the other one later, in case that did not get through', async () => {
+    const { later, meet } = await introduce([LAN], undefined)
+    const [witness, first] = [await meet(), await meet()]
+    await first.tellRecord()
+    await until(() => witness.hasHeard())
+    const second = await meet()
+    assert.deepEqual(await second.toldOf(), [first.link.peer])
+    await second.tellRecord()
+    await until(() => later.length === 1)
+    assert.deepEqual(await first.toldOf(), [])
+    later[0]?.()
+    assert.deepEqual(await first.toldOf(), [second.link.peer])
+  })
+
+  it('tell only one of them at once when they came together', async () => {
+    const { later, meet } = await introduce([LAN], undefined)
+    const [first, second] = [await meet(), await meet()]
+    await first.tellRecord()
+    await until(() => second.hasHeard())
+    await second.tellRecord()
+    await until(() => later.length === 1)
+    assert.deepEqual(await second.toldOf(), [first.link.peer])
+    assert.deepEqual(await first.toldOf(), [])
+  })
+
+  it('tell at once the one that nobody can dial', async () => {
+    const { later, meet } = await introduce([LAN], undefined)
+    const [first, second] = [await meet(), await meet()]
+    await second.tellRecord()
+    await until(() => first.hasHeard())
+    assert.deepEqual(await first.toldOf(), [second.link.peer])
+    assert.equal(later.length, 0)
+  })
+
+  it('tell nobody of one that has left meanwhile', async () => {
+    const { introductions, later, meet } = await introduce([LAN], undefined)
+    const [first, second] = [await meet(), await meet()]
+    await first.tellRecord()
+    await until(() => second.hasHeard())
+    await second.tellRecord()
+    await until(() => later.length === 1)
+    introductions.peerDown(second.link.peer)
+    later[0]?.()
+    assert.deepEqual(await first.toldOf(), [])
   })
 })
