@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 export const root = fileURLToPath(new URL('../../', import.meta.url))
-/** A cold build on two slow cores, or all tests of a path; what hangs fails here instead of for ever. */
-export const BUILD_TIMEOUT_MS = 360_000
+/** A cold build on two slow cores behind other work, or all tests of a path; what hangs fails here instead of for ever. */
+export const BUILD_TIMEOUT_MS = 600_000
 
 export interface Ended {
   readonly status: number | null
@@ -42,11 +42,18 @@ export async function start(command: string, ...args: string[]): Promise<string>
   )
 }
 
-/** Path of the program, built in a folder of its own below build/. */
-export function buildNativeTest(target: string, folder: string, ...options: string[]): string {
+/** A program in a folder of its own below build/, and the command that builds it. */
+export function configureNativeTest(target: string, folder: string, ...options: string[]) {
   const build = `${root}build/${folder}`
   const common = ['-DSWARM_CODEC_TESTS=ON', '-DWITH_CUDA=OFF', '-DCMAKE_BUILD_TYPE=Debug']
   run('cmake', '-S', 'native', '-B', build, ...common, ...options)
-  run('cmake', '--build', build, '--target', target, '--parallel', '2')
-  return `${build}/${target}`
+  const command = ['cmake', '--build', build, '--target', target, '--parallel', '2'] as const
+  return { program: `${build}/${target}`, command }
+}
+
+/** Path of the program, built. */
+export function buildNativeTest(target: string, folder: string, ...options: string[]): string {
+  const { program, command } = configureNativeTest(target, folder, ...options)
+  run(...command)
+  return program
 }
