@@ -54,16 +54,20 @@ async function makeProgram(argv: readonly string[]): Promise<Command> {
 /** Those that the arguments can mean: the one that is named, or all, as help and a misspelt name need them. */
 function commandsFor(program: Command, argv: readonly string[]): typeof COMMANDS {
   if (argv[0] === '--version') return []
+  const name = commandName(program, argv)
+  const named = COMMANDS.filter(({ names }) => name !== undefined && names.includes(name))
+  return named.length === 0 ? COMMANDS : named
+}
+
+/** The first argument that is neither an option nor the value of one. */
+function commandName(program: Command, argv: readonly string[]): string | undefined {
   for (let at = 0; at < argv.length; at++) {
     const argument = argv[at] ?? ''
     const takesNext = program.options.some((option) => option.required && option.long === argument)
     if (takesNext) at++
-    else if (!argument.startsWith('-')) {
-      const named = COMMANDS.filter(({ names }) => names.includes(argument))
-      return named.length === 0 ? COMMANDS : named
-    }
+    else if (!argument.startsWith('-')) return argument
   }
-  return COMMANDS
+  return undefined
 }
 
 /** A variable that says no to a flag without a value counts as not set. */
@@ -102,8 +106,11 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof CommanderError)) return plainOutput(argv).failed(error)
     if (error.exitCode === 0) return 0
-    const message = error.message.replace(/^error: /, '')
-    const cure = 'swarm --help lists the commands, swarm <command> --help its options'
+    const isUnnamed = error.code === 'commander.help'
+    const message = isUnnamed ? 'no command is named' : error.message.replace(/^error: /, '')
+    const group = isUnnamed ? commandName(program, argv) : undefined
+    const all = 'swarm --help lists the commands, swarm <command> --help its options'
+    const cure = group === undefined ? all : `swarm ${group} --help lists those of ${group}`
     return plainOutput(argv).failed(new SwarmError('usage', message, { blame: 'caller', cure }))
   }
 }

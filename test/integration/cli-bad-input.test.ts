@@ -77,6 +77,19 @@ describe('bad input', function () {
       assert.match(text(flag, 'message'), /--listen/)
     })
 
+    it('a command that is missing is said to be, and where those are listed', async () => {
+      const cases: [string[], RegExp][] = [
+        [['--quiet'], /^swarm --help/],
+        [['bench'], /^swarm bench --help/],
+        [['--color', 'never', 'bootstrap'], /^swarm bootstrap --help/],
+      ]
+      await eachTwo(cases, async ([args, cure]) => {
+        const error = await fail(2, args)
+        assert.match(text(error, 'message'), /no command is named/)
+        assert.match(text(error, 'cure'), cure)
+      })
+    })
+
     it('G3: --device cuda without a GPU exits 9', async () => {
       await fail(9, joining(NAME, 'cuda', '--device', 'cuda', ...store))
     })
