@@ -94,6 +94,19 @@ function plainOutput(argv: readonly string[]): Output {
   return new Output({ json, quiet: has('--quiet'), verbose: has('--verbose'), color: 'auto', logFile: undefined })
 }
 
+/** `name` is the command that the arguments name, if they do. */
+function usageError({ code, message }: CommanderError, name: string | undefined): SwarmError {
+  let what = message.replace(/^error: /, '')
+  let cure = 'swarm --help lists the commands, swarm <command> --help its options'
+  // That it would have shown the help is all that the library says of a command that is missing.
+  if (code === 'commander.help') {
+    what = name === 'help' ? 'help for a command that does not exist' : 'no command of that name, or none at all'
+    if (COMMANDS.some(({ names }) => name !== undefined && names.includes(name)))
+      cure = `swarm ${name} --help lists those of ${name}`
+  }
+  return new SwarmError('usage', what, { blame: 'caller', cure })
+}
+
 async function main(argv: readonly string[]): Promise<number> {
   const program = await makeProgram(argv)
   try {
@@ -106,12 +119,7 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof CommanderError)) return plainOutput(argv).failed(error)
     if (error.exitCode === 0) return 0
-    const isUnnamed = error.code === 'commander.help'
-    const message = isUnnamed ? 'no command is named' : error.message.replace(/^error: /, '')
-    const group = isUnnamed ? commandName(program, argv) : undefined
-    const all = 'swarm --help lists the commands, swarm <command> --help its options'
-    const cure = group === undefined ? all : `swarm ${group} --help lists those of ${group}`
-    return plainOutput(argv).failed(new SwarmError('usage', message, { blame: 'caller', cure }))
+    return plainOutput(argv).failed(usageError(error, commandName(program, argv)))
   }
 }
 

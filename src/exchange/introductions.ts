@@ -34,7 +34,7 @@ export interface IntroductionsInit {
   readonly nowMs: () => number
   /** Uniform in [0, 1). */
   readonly random: () => number
-  /** Runs something after so long, unless this node has stopped. */
+  /** Runs something after so long. It may run after this node has stopped, and then finds no links. */
   readonly later: (ms: number, run: () => void) => void
 }
 
@@ -133,6 +133,7 @@ export class Introductions {
 
   peerDown(peer: PeerId): void {
     this.#known.delete(peer)
+    for (const { knows } of this.#known.values()) knows.delete(peer)
   }
 
   /** Handles the messages of this subject. */
@@ -179,10 +180,11 @@ export class Introductions {
   #keepRecord(link: IntroducedLink, known: Acquaintance, bytes: Uint8Array): void {
     if (this.#known.get(link.peer) !== known) return
     const isNew = known.record === undefined
-    const record = bytes.slice()
-    known.record = record
+    known.record = bytes.slice()
     if (!isNew) return
     const tell = (others: readonly IntroducedLink[]): void => {
+      const { record } = known
+      if (record === undefined) return
       for (const other of others) {
         this.#known.get(other.peer)?.knows.add(link.peer)
         other.send({ type: 'peers', records: [record] })

@@ -1,6 +1,7 @@
 // Gets a manifest from whoever has it: connected peers first, the store where there is one, again and again until one
 // answers or it is certain that nobody will.
 
+import { setTimeout as delay } from 'node:timers/promises'
 import { isSwarmError, SwarmError } from '../base/errors.ts'
 import type { Root } from '../base/ids.ts'
 import type { ObjectStore } from '../store/object-store.ts'
@@ -31,7 +32,7 @@ export function findManifest(
   const fetchObject: FetchObject = async (id, size) => {
     const bytesMax = 'bytes' in size ? size.bytes : size.bytesMax
     for (;;) {
-      const seen = session.peersSeen
+      const hadPeers = session.peerCount > 0
       const object = await session.fetchObject(id, bytesMax, signal)
       if (object !== undefined) return object
       const nowMs = performance.now()
@@ -48,7 +49,8 @@ export function findManifest(
         }
       }
       if (nowMs - startedAtMs >= WAIT_TELL_MS) patience?.waitsFor('source')
-      await session.nextPeer(seen, OBJECT_RETRY_MS, signal)
+      if (hadPeers) await delay(OBJECT_RETRY_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
+      else await session.firstPeer(OBJECT_RETRY_MS, signal)
     }
   }
   return loadManifest(root, fetchObject, session.objects)

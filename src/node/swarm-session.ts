@@ -175,9 +175,10 @@ export class SwarmSession {
     signal.throwIfAborted()
   }
 
-  /** Resolves as soon as more than `seen` peers have been admitted, at the latest after `ms`. */
-  async nextPeer(seen: number, ms: number, signal: AbortSignal): Promise<void> {
-    if (this.#peersSeen > seen) return
+  /** Resolves as soon as a peer is connected, at the latest after `ms`. */
+  async firstPeer(ms: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    if (this.#peers.size > 0) return
     const wait = new AbortController()
     this.#waits.add(wait)
     await delay(ms, undefined, { signal: AbortSignal.any([signal, wait.signal]) }).catch(() => undefined)

@@ -142,8 +142,8 @@ export class S3Transport {
 }
 
 /**
- * Ends a request over TLS with this body. Node seals all that it is given at once, into memory of its own, of which a piece needs
- * little, again and again: two thirds of the processor time.
+ * Ends a request over TLS with this body. Node seals all that it is given at once, into memory of its own; what a piece needs of
+ * that is used again for the next, which takes two thirds of the processor time.
  */
 function endInPieces(outgoing: ClientRequest, body: Uint8Array): void {
   let at = 0

@@ -78,14 +78,16 @@ describe('bad input', function () {
     })
 
     it('a command that is missing is said to be, and where those are listed', async () => {
-      const cases: [string[], RegExp][] = [
-        [['--quiet'], /^swarm --help/],
-        [['bench'], /^swarm bench --help/],
-        [['--color', 'never', 'bootstrap'], /^swarm bootstrap --help/],
+      const cases: [string[], RegExp, RegExp][] = [
+        [['--quiet'], /no command/, /^swarm --help/],
+        [['bench'], /no command/, /^swarm bench --help/],
+        [['--color', 'never', 'bootstrap'], /no command/, /^swarm bootstrap --help/],
+        [['bench', 'help', 'nosuch'], /no command/, /^swarm bench --help/],
+        [['help', 'nosuch'], /does not exist/, /^swarm --help/],
       ]
-      await eachTwo(cases, async ([args, cure]) => {
+      await eachTwo(cases, async ([args, message, cure]) => {
         const error = await fail(2, args)
-        assert.match(text(error, 'message'), /no command is named/)
+        assert.match(text(error, 'message'), message)
         assert.match(text(error, 'cure'), cure)
       })
     })

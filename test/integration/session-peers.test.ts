@@ -10,7 +10,7 @@ const ROOT = objectIdFromBytes(new Uint8Array(32))
 /** Longer than any test may run. */
 const NEVER_MS = 2 ** 30
 
-describe('a session that waits for a peer', () => {
+describe('a session that waits for its first peer', () => {
   let session: SwarmSession
   let ended: AbortController
 
@@ -28,30 +28,30 @@ describe('a session that waits for a peer', () => {
     await stopRawPeers()
   })
 
-  const nextPeer = (ms: number) => session.nextPeer(0, ms, ended.signal)
+  const firstPeer = (ms: number) => session.firstPeer(ms, ended.signal)
   const admitOne = () => admitRawPeer(session.exchange.addresses()[0] ?? '')
 
   it('goes on when one is admitted', async () => {
-    const waits = [nextPeer(NEVER_MS), nextPeer(NEVER_MS)]
+    const waits = [firstPeer(NEVER_MS), firstPeer(NEVER_MS)]
     await admitOne()
     await Promise.all(waits)
     assert.equal(session.peersSeen, 1)
   })
 
-  it('does not wait for one that has come since', async () => {
-    await Promise.all([nextPeer(NEVER_MS), admitOne()])
-    await nextPeer(NEVER_MS)
+  it('does not wait where there is one', async () => {
+    await Promise.all([firstPeer(NEVER_MS), admitOne()])
+    await firstPeer(NEVER_MS)
   })
 
   it('goes on without one when its time is over', async () => {
-    await nextPeer(1)
+    await firstPeer(1)
     assert.equal(session.peersSeen, 0)
   })
 
   it('rejects when it is aborted', async () => {
-    const wait = nextPeer(NEVER_MS)
+    const wait = firstPeer(NEVER_MS)
     ended.abort(new Error('enough'))
     await assert.rejects(wait, /enough/)
-    await assert.rejects(nextPeer(NEVER_MS), /enough/)
+    await assert.rejects(firstPeer(NEVER_MS), /enough/)
   })
 })

@@ -1,4 +1,4 @@
-// What is different about a bucket over TLS: bodies are not hashed for the signature, and are sealed in pieces.
+// What is different about a bucket over TLS: bodies are not hashed for the signature, and are written in pieces.
 
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'

@@ -41,10 +41,10 @@ export const hostRuns = once((): HostRuns => {
 
 /** The runs under emulation, begun by the first who asks. */
 export const armRuns = once((): ArmRuns => {
-  const system = ['-DCMAKE_SYSTEM_NAME=Linux', '-DCMAKE_SYSTEM_PROCESSOR=aarch64']
-  const program = build('native-arm64', ...system, `-DCMAKE_CXX_COMPILER=${ARM64_COMPILER}`)
   // The shared libraries of the cross compiler stand in for those of an ARM system.
   const library = run('realpath', run(ARM64_COMPILER, '-print-file-name=libc.so.6').trim()).trim()
+  const system = ['-DCMAKE_SYSTEM_NAME=Linux', '-DCMAKE_SYSTEM_PROCESSOR=aarch64']
+  const program = build('native-arm64', ...system, `-DCMAKE_CXX_COMPILER=${ARM64_COMPILER}`)
   // Leaks are looked for by another process, which emulation does not allow; the runs for this machine find them.
   const emulator = ['env', 'ASAN_OPTIONS=detect_leaks=0', ARM64_EMULATOR, '-L', dirname(dirname(library))]
   const emulated = (path: string): Promise<string> => program.then((test) => start(...BEHIND, ...emulator, test, path))

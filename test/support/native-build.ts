@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 /** A cold build on two slow cores behind other work, or all tests of a path; what hangs fails here instead of for ever. */
-export const BUILD_TIMEOUT_MS = 600_000
+export const BUILD_TIMEOUT_MS = 900_000
 
 export interface Ended {
   readonly status: number | null
