@@ -67,6 +67,14 @@ describe('the buffers of chunks', () => {
     assert.deepEqual([counts.fromPeers, counts.fromStore], [0, BYTES - 11])
   })
 
+  it('count a second copy of a chunk as wasted, wherever it came from', () => {
+    const second = buffers.open(CHUNK, BYTES, 0)
+    second.add(BYTES - 10, ANN)
+    second.add(10, STORE)
+    second.countSecond(counts)
+    assert.deepEqual([counts.fromPeers, counts.fromStore, counts.wasted], [0, 0, BYTES])
+  })
+
   it('refuse to go on where nothing is', () => {
     given(300)
     assert.throws(() => buffers.open(CHUNK, BYTES, 301))
