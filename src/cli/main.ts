@@ -54,9 +54,12 @@ async function makeProgram(argv: readonly string[]): Promise<Command> {
 /** Those that the arguments can mean: the one that is named, or all, as help and a misspelt name need them. */
 function commandsFor(program: Command, argv: readonly string[]): typeof COMMANDS {
   if (argv[0] === '--version') return []
-  const name = commandName(program, argv)
-  const named = COMMANDS.filter(({ names }) => name !== undefined && names.includes(name))
+  const named = commandsNamed(commandName(program, argv))
   return named.length === 0 ? COMMANDS : named
+}
+
+function commandsNamed(name: string | undefined): typeof COMMANDS {
+  return COMMANDS.filter(({ names }) => name !== undefined && names.includes(name))
 }
 
 /** The first argument that is neither an option nor the value of one. */
@@ -101,8 +104,7 @@ function usageError({ code, message }: CommanderError, name: string | undefined)
   // That it would have shown the help is all that the library says of a command that is missing.
   if (code === 'commander.help') {
     what = name === 'help' ? 'help for a command that does not exist' : 'no command of that name, or none at all'
-    if (COMMANDS.some(({ names }) => name !== undefined && names.includes(name)))
-      cure = `swarm ${name} --help lists those of ${name}`
+    if (commandsNamed(name).length > 0) cure = `swarm ${name} --help lists those of ${name}`
   }
   return new SwarmError('usage', what, { blame: 'caller', cure })
 }

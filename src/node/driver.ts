@@ -287,9 +287,8 @@ export class Driver {
       keeper.remember(chunk, slab)
       await keeper.whileWriting(chunk, slab, async () => {
         this.#lastUsefulAtMs = performance.now()
-        if (this.#held.has(chunk)) buffer.countSecond(this.#init.counts)
-        else buffer.count(this.#init.counts)
-        this.#held.add(chunk)
+        if (this.#held.add(chunk)) buffer.count(this.#init.counts)
+        else buffer.countSecond(this.#init.counts)
         this.#post({ type: 'chunkVerified', request })
         await this.#store(chunk, slab)
       })

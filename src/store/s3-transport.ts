@@ -19,6 +19,7 @@ export type S3Request = Parameters<NodeHttpHandler['handle']>[0]
 type HandlerOptions = NonNullable<Parameters<NodeHttpHandler['handle']>[1]>
 type HandlerOutput = Awaited<ReturnType<NodeHttpHandler['handle']>>
 
+/** So much of a body is given to TLS at a time; less costs more (bench/README.md). */
 const SEALED_AT_ONCE_BYTES = 2 ** 20
 
 export interface S3TransportOptions {
