@@ -1,6 +1,7 @@
 // How fast can this machine read a store, and over how many connections? Reads chunks that are there; writes nothing.
 
 import { SwarmError } from '../base/errors.ts'
+import { CHUNKS_PREFIX } from '../snapshot/object-keys.ts'
 import { CONNECTIONS_MAX } from '../store/limits.ts'
 import type { ObjectEntry, ObjectStore } from '../store/object-store.ts'
 import { median } from './bench-scaling.ts'
@@ -57,7 +58,7 @@ async function findObjects(store: ObjectStore, signal: AbortSignal): Promise<rea
   const objects: ObjectEntry[] = []
   let after: string | undefined
   for (let page = 0; page < PAGES_MAX && objects.length < OBJECTS_WANTED; page++) {
-    const { entries, next } = await store.list('chunks/', after, { signal })
+    const { entries, next } = await store.list(CHUNKS_PREFIX, after, { signal })
     objects.push(...entries.filter(({ bytes }) => bytes >= OBJECT_BYTES_MIN))
     if (next === undefined) break
     after = next

@@ -14,6 +14,7 @@ import { fetchFromStore, loadManifest } from './manifest-objects.ts'
 import { type BuiltSnapshot, buildSnapshot } from './snapshot-builder.ts'
 import { findCurrent, obtainSwarmKey, publish } from './snapshot-records.ts'
 import { SourceTree } from './source-tree.ts'
+import { StoredChunks } from './stored-chunks.ts'
 
 export interface PushInit {
   readonly directory: string
@@ -62,6 +63,7 @@ export async function push(init: PushInit): Promise<PushResult> {
   progress.rawBytesTotal = tree.rawBytes
   report()
   let reusedBytes = 0
+  const stored = new StoredChunks(store, tree.rawBytes / init.chunkBytes, signal)
   const snapshot = await buildSnapshot({
     tree,
     codec: init.codec,
@@ -72,10 +74,10 @@ export async function push(init: PushInit): Promise<PushResult> {
     signal,
     findKnown(rawHash) {
       const chunk = known.get(rawHash)
-      return chunk && holds(store, chunk, signal).then((isThere) => (isThere ? chunk : undefined))
+      return chunk && stored.has(chunk).then((isThere) => (isThere ? chunk : undefined))
     },
     async take(chunk, encoded) {
-      if (encoded === undefined || (await holds(store, chunk, signal))) {
+      if (encoded === undefined || (await stored.has(chunk))) {
         reusedBytes += chunk.rawBytes
         return
       }
@@ -86,7 +88,7 @@ export async function push(init: PushInit): Promise<PushResult> {
       progress.rawBytesDone += bytes
       report()
     },
-  })
+  }).finally(() => stored.stop())
   await checkReadable(snapshot)
   progress.stage = 'publishing'
   report()
@@ -116,10 +118,6 @@ async function chunksOf(init: PushInit, root: BuiltSnapshot['root']): Promise<Ma
 /** What joiners would refuse is refused here, before anything is published under a name. */
 async function checkReadable({ root, head, parts }: BuiltSnapshot): Promise<void> {
   await loadManifest(root, async (id) => parts.get(id) ?? head, new Map())
-}
-
-async function holds(store: ObjectStore, chunk: Chunk, signal: AbortSignal): Promise<boolean> {
-  return (await store.size(chunkKey(chunk.id), { signal })) === chunk.encodedBytes
 }
 
 async function uploadManifest(

@@ -9,8 +9,10 @@ const NAME = /^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/
 const QUOTED_LENGTH_MAX = 40
 const SEQUENCE = /^[0-9]{12}$/
 
+export const CHUNKS_PREFIX = 'chunks/'
+
 export function chunkKey(id: ObjectId): string {
-  return `chunks/${id.slice(0, 2)}/${id}`
+  return `${CHUNKS_PREFIX}${id.slice(0, 2)}/${id}`
 }
 
 /** Heads and parts alike. */

@@ -1,0 +1,62 @@
+// Which chunks a store holds already, so that a push sends only the others. One page of a listing tells of a thousand keys;
+// a chunk beyond what is listed so far is asked for by itself.
+
+import type { Chunk } from '../snapshot/manifest.ts'
+import { CHUNKS_PREFIX, chunkKey } from '../snapshot/object-keys.ts'
+import type { ObjectStore } from '../store/object-store.ts'
+
+/** How many chunks a push has for each page that it lists at most: in a large store most of a page is of no use to it. */
+const CHUNKS_PER_PAGE = 500
+/** Comes after every key. */
+const KEY_LAST = '\uffff'
+
+type Asked = Pick<ObjectStore, 'list' | 'size'>
+
+export class StoredChunks {
+  readonly #store: Asked
+  readonly #signal: AbortSignal
+  readonly #stop = new AbortController()
+  /** Sizes by key, of all chunks in the store up to `#listedTo`. */
+  readonly #listed = new Map<string, number>()
+  #listedTo = ''
+  readonly #firstPage: Promise<void>
+
+  /** Begins to list; `chunkCount` is about how many chunks will be asked for. */
+  constructor(store: Asked, chunkCount: number, signal: AbortSignal) {
+    this.#store = store
+    this.#signal = signal
+    const pages = Math.floor(chunkCount / CHUNKS_PER_PAGE)
+    this.#firstPage = this.#listPage(undefined).then((next) => void this.#listOn(next, pages))
+  }
+
+  /** Throws what the store throws when it has to be asked. */
+  async has({ id, encodedBytes }: Pick<Chunk, 'id' | 'encodedBytes'>): Promise<boolean> {
+    const key = chunkKey(id)
+    await this.#firstPage
+    const bytes = key <= this.#listedTo ? this.#listed.get(key) : await this.#store.size(key, { signal: this.#signal })
+    return bytes === encodedBytes
+  }
+
+  /** Ends the listing, wherever it is. */
+  stop(): void {
+    this.#stop.abort()
+  }
+
+  async #listOn(after: string | undefined, pages: number): Promise<void> {
+    let next = after
+    for (let page = 0; page < pages && next !== undefined; page++) next = await this.#listPage(next)
+  }
+
+  /** What to go on after; undefined at the end. Never rejects: who may not list can still ask. */
+  async #listPage(after: string | undefined): Promise<string | undefined> {
+    try {
+      const signal = AbortSignal.any([this.#signal, this.#stop.signal])
+      const { entries, next } = await this.#store.list(CHUNKS_PREFIX, after, { signal })
+      for (const { key, bytes } of entries) this.#listed.set(key, bytes)
+      this.#listedTo = next ?? KEY_LAST
+      return next
+    } catch {
+      return undefined
+    }
+  }
+}
