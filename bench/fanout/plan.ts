@@ -36,6 +36,8 @@ export interface Plan {
   readonly chunkBytes: number
   readonly policy: 'auto' | 'once'
   readonly originCopies: number
+  /** swarm reads its chunks from the S3 server itself, which needs many times the processor time of nginx. */
+  readonly isStoreBare: boolean
   /** Where the joins' traces and the bytes on every link over time go. */
   readonly traceFolder: string | undefined
   /** How long to wait before each run for other work on the machine to pause. */
@@ -65,6 +67,7 @@ export const USAGE = `usage: npm run bench:fanout -- [options]
   --chunk-size SIZE      swarm's chunks (1MiB)
   --policy auto|once     swarm's --origin (auto)
   --origin-copies N      swarm's --origin-copies (${COPIES_DEFAULT})
+  --bare-store           swarm's chunks come from radosgw itself, not from nginx in front of it
   --trace DIR            keep the joins' traces and the bytes of every link for each half second
   --wait-quiet S         before each run, wait up to S seconds for other work on the machine to pause (0)
   --json                 JSON lines`
@@ -87,6 +90,7 @@ export function parsePlan(argv: readonly string[]): Plan | undefined {
       'chunk-size': { type: 'string', default: '1MiB' },
       policy: { type: 'string', default: 'auto' },
       'origin-copies': { type: 'string', default: COPIES_DEFAULT },
+      'bare-store': { type: 'boolean', default: false },
       trace: { type: 'string' },
       'wait-quiet': { type: 'string', default: '0' },
       json: { type: 'boolean', default: false },
@@ -120,6 +124,7 @@ export function parsePlan(argv: readonly string[]): Plan | undefined {
     rounds: countParser(1, ROUNDS_MAX)(values.rounds),
     only: values.only,
     chunkBytes,
+    isStoreBare: values['bare-store'],
     traceFolder: values.trace,
     waitQuietMs: countParser(0, SECONDS_MAX)(values['wait-quiet']) * 1000,
     json: values.json,

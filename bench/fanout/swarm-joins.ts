@@ -1,12 +1,17 @@
-// The program under test: one push to a real S3 server on the origin, then a join on every host.
+// The program under test: one push to a real S3 server on the origin, then a join on every host. Chunks that are read come
+// from the web server that the rivals read, which passes all else on to the S3 server: a bucket does not run on the
+// processors of those who read it.
 // Alone is the same program with the same flags; its keys may only read the bucket, so that no host is listed there and
 // none finds a peer.
 
 import { mkdirSync } from 'node:fs'
+import { mkdir, rename } from 'node:fs/promises'
 import { Command, number, succeed } from '../../test/support/cli.ts'
 import { type Rgw, type RgwKeys, rgwUnavailable, startRgw } from '../../test/support/rgw.ts'
 import type { Contender, OriginService, Transfer } from './contender.ts'
+import { aptCure } from './programs.ts'
 import { ORIGIN, type TestBed } from './test-bed.ts'
+import { objectServerUrl, startObjectServer } from './web-server.ts'
 
 const SNAPSHOT = 'bench/fanout'
 /** The encoded snapshot may differ from the file that the rivals get by this share. */
@@ -14,28 +19,58 @@ const ENCODING_OVERHEAD_MAX = 0.001
 
 /** The bucket with the snapshot; made by the first who needs it. */
 export class Bucket {
-  readonly rgw: Rgw
   readonly url: string
-  readonly reader: RgwKeys
+  readonly #rgw: Rgw
+  readonly #reader: RgwKeys
+  /** The folder of the objects that nginx answers with; undefined when the S3 server answers everything. */
+  readonly #objects: string | undefined
 
-  private constructor(rgw: Rgw, url: string, reader: RgwKeys) {
-    this.rgw = rgw
+  private constructor(rgw: Rgw, url: string, reader: RgwKeys, objects: string | undefined) {
     this.url = url
-    this.reader = reader
+    this.#rgw = rgw
+    this.#reader = reader
+    this.#objects = objects
   }
 
   static async create(bed: TestBed): Promise<Bucket> {
     const namespace = bed.network.namespace(ORIGIN)
     const rgw = await startRgw({ ip: bed.address(ORIGIN), namespace })
-    const url = `s3://${await rgw.createBucket('bench')}`
+    const name = await rgw.createBucket('bench')
+    const url = `s3://${name}`
     const encoding = ['--codec', 'raw', '--chunk-size', `${bed.plan.chunkBytes}`]
-    const pushed = await succeed(['push', bed.source, SNAPSHOT, '--store', url, ...encoding], {
-      namespace,
-      env: rgw.env(),
-    })
+    const push = (store: string) =>
+      succeed(['push', bed.source, SNAPSHOT, '--store', store, ...encoding], { namespace, env: rgw.env() })
+    const pushed = await push(url)
     const overhead = number(pushed, 'bytes.encoded') / bed.plan.bytes - 1
     if (Math.abs(overhead) > ENCODING_OVERHEAD_MAX) throw new Error(`swarm moves ${overhead} more than the rivals`)
-    return new Bucket(rgw, url, await rgw.createReader())
+    const bucket = new Bucket(
+      rgw,
+      url,
+      await rgw.createReader(),
+      bed.plan.isStoreBare ? undefined : `${bed.folder}/objects`,
+    )
+    if (bucket.#objects !== undefined) {
+      // The same objects as files; only chunks, so that all that changes is the store's to answer.
+      const copy = `${bed.folder}/store`
+      await push(`file://${copy}`)
+      await mkdir(`${bucket.#objects}/${name}`, { recursive: true })
+      await rename(`${copy}/chunks`, `${bucket.#objects}/${name}/chunks`)
+    }
+    return bucket
+  }
+
+  /** Serves the bucket until it is stopped; the S3 server itself goes on to the end of the benchmark. */
+  async serve(bed: TestBed): Promise<OriginService> {
+    const pids = this.#rgw.pids()
+    if (this.#objects === undefined) return { pids, stop: async () => undefined }
+    const server = await startObjectServer(bed, this.#objects, this.#rgw.endpoint)
+    return { pids: [...pids, ...server.pids], stop: server.stop }
+  }
+
+  /** Variables with which a host reads it; `isReader`: and may not write. */
+  env(bed: TestBed, isReader: boolean): Record<string, string> {
+    const env = this.#rgw.env(isReader ? this.#reader : this.#rgw.owner)
+    return this.#objects === undefined ? env : { ...env, AWS_ENDPOINT_URL_S3: objectServerUrl(bed) }
   }
 }
 
@@ -56,7 +91,7 @@ export class SwarmJoins implements Contender {
   }
 
   unavailable(): string | undefined {
-    return rgwUnavailable()
+    return rgwUnavailable() ?? (this.#bed.plan.isStoreBare ? undefined : aptCure({ nginx: 'nginx-light' }))
   }
 
   async prepare(): Promise<void> {
@@ -64,14 +99,12 @@ export class SwarmJoins implements Contender {
   }
 
   async serve(): Promise<OriginService> {
-    const { rgw } = await this.#bucket()
-    // It serves for the whole benchmark and ends with it.
-    return { pids: rgw.pids(), stop: async () => undefined }
+    return (await this.#bucket()).serve(this.#bed)
   }
 
   async start(label: string): Promise<Transfer> {
     const bucket = await this.#bucket()
-    const env = bucket.rgw.env(this.#isAlone ? bucket.reader : bucket.rgw.owner)
+    const env = bucket.env(this.#bed, this.#isAlone)
     const { policy, originCopies } = this.#bed.plan
     const flags = ['--store', bucket.url, '--origin', policy, '--origin-copies', `${originCopies}`]
     const joins = this.receivers.map((host) => {

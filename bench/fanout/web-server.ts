@@ -1,10 +1,12 @@
-// The origin of the rivals: nginx with the file, behind the same limits as the S3 server.
+// The origin's web server: nginx with the file for the rivals, and with the objects of the bucket for swarm, behind the same
+// limits.
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import type { OriginService } from './contender.ts'
 import type { HostProcess } from './host-process.ts'
 import { FILE, ORIGIN, type TestBed } from './test-bed.ts'
 
+const PORT = 80
 const READY_TRIES = 100
 const READY_WAIT_MS = 50
 
@@ -12,7 +14,31 @@ export function fileUrl(bed: TestBed): string {
   return `http://${bed.address(ORIGIN)}/${FILE}`
 }
 
-export async function startWebServer(bed: TestBed): Promise<OriginService> {
+export function startWebServer(bed: TestBed): Promise<OriginService> {
+  return startNginx(bed, `root ${bed.source};`)
+}
+
+/** Where requests go when `startObjectServer` runs. */
+export function objectServerUrl(bed: TestBed): string {
+  return `http://${bed.address(ORIGIN)}`
+}
+
+/** Answers with the files below `folder` itself, and passes every other request on to the S3 server at `endpoint`. */
+export function startObjectServer(bed: TestBed, folder: string, endpoint: string): Promise<OriginService> {
+  // Signatures cover the path and the Host header as the client sent them.
+  return startNginx(
+    bed,
+    `root ${folder};
+    location / { try_files $uri @store; }
+    location @store {
+      proxy_pass ${endpoint}; proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_set_header Connection "";
+      proxy_request_buffering off; client_max_body_size 0;
+    }`,
+  )
+}
+
+/** `site`: what the configuration says of the only site. */
+async function startNginx(bed: TestBed, site: string): Promise<OriginService> {
   const folder = `${bed.folder}/nginx`
   await mkdir(folder, { recursive: true })
   // One process, so that its CPU time is that of one id.
@@ -24,12 +50,15 @@ http {
   access_log off; sendfile on; tcp_nopush on;
   client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy; fastcgi_temp_path ${folder}/fastcgi;
   uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
-  server { listen ${bed.address(ORIGIN)}:80; root ${bed.source}; }
+  server {
+    listen ${bed.address(ORIGIN)}:${PORT};
+    ${site}
+  }
 }
 `,
   )
   const server = bed.start(ORIGIN, 'nginx', '-c', `${folder}/nginx.conf`)
-  await untilListening(bed, server, 80)
+  await untilListening(bed, server, PORT)
   return { pids: [server.pid], stop: () => server.end() }
 }
 
