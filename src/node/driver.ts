@@ -284,11 +284,16 @@ export class Driver {
     const { slab } = buffer
     const { keeper } = this.#init
     try {
+      if (!this.#held.add(chunk)) {
+        // Another source was as fast: its copy is in the files, or on the way there.
+        buffer.countSecond(this.#init.counts)
+        this.#post({ type: 'chunkVerified', request })
+        return
+      }
       keeper.remember(chunk, slab)
       await keeper.whileWriting(chunk, slab, async () => {
         this.#lastUsefulAtMs = performance.now()
-        if (this.#held.add(chunk)) buffer.count(this.#init.counts)
-        else buffer.countSecond(this.#init.counts)
+        buffer.count(this.#init.counts)
         this.#post({ type: 'chunkVerified', request })
         await this.#store(chunk, slab)
       })
