@@ -4,7 +4,7 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream, existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -23,6 +23,9 @@ export interface PackageFile {
 }
 
 const ID_CHARACTERS = 16
+const UNUSED_MS_MAX = 7 * 24 * 60 * 60 * 1000
+/** What lies in the cache folder: archives, and what a killed run left of making one. */
+const CACHED = /^(swarm-.*\.tar\.gz|packing-.*)$/
 const MACHINES: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64' }
 
 /**
@@ -45,6 +48,7 @@ export async function packOwnInstallation(
     if (!existsSync(path)) {
       packing()
       await mkdir(folder, { recursive: true })
+      await removeUnused(folder, Date.now())
       const staging = await mkdtemp(join(folder, 'packing-'))
       try {
         await makeArchive(parts, staging, name, version, signal)
@@ -53,6 +57,8 @@ export async function packOwnInstallation(
         await rm(staging, { recursive: true, force: true })
       }
     }
+    const now = new Date()
+    await utimes(path, now, now)
     return { path, bytes: (await stat(path)).size, sha256: await fileHash(path), id, compression: 'gzip', machine }
   } catch (cause) {
     signal.throwIfAborted()
@@ -60,6 +66,17 @@ export async function packOwnInstallation(
       cure: 'set XDG_CACHE_HOME to a folder with 200 MB free, or give --package FILE, made by npm run pack',
       cause,
     })
+  }
+}
+
+/** Removes archives, of other versions mostly, that nobody asked for within a week. */
+export async function removeUnused(folder: string, nowMs: number): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!CACHED.test(name)) continue
+    const path = join(folder, name)
+    // Another run may be removing it, too.
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: nowMs }))
+    if (nowMs - mtimeMs > UNUSED_MS_MAX) await rm(path, { recursive: true, force: true })
   }
 }
 

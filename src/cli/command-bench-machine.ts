@@ -8,7 +8,7 @@ import { benchStore, bestRow, type StoreRow } from '../node/bench-store.ts'
 import { makeContext, requireStore } from './context.ts'
 import { examples, LISTEN_DEFAULT, option } from './network-options.ts'
 import { readTicketArgument } from './ticket-argument.ts'
-import { collect, countParser, parseDurationMs, sizeParser } from './values.ts'
+import { collect, countParser, parseMeasureMs, sizeParser } from './values.ts'
 
 const STEP_MS_DEFAULT = 3000
 const PEER_MS_DEFAULT = 10_000
@@ -23,7 +23,7 @@ export function addBenchStore(bench: Command): void {
     .description('Reads chunks of the store over more and more connections; writes nothing.')
     .addOption(
       option('--each <duration>', 'how long each number of connections is measured')
-        .argParser(parseDurationMs)
+        .argParser(parseMeasureMs)
         .default(STEP_MS_DEFAULT, '3s'),
     )
     .addHelpText('after', examples('swarm --store r2://bucket bench store'))
@@ -96,7 +96,7 @@ export function addBenchPeer(bench: Command): void {
     .addOption(option('--listen <multiaddr>', `where to listen (default ${LISTEN_DEFAULT})`).argParser(collect))
     .addOption(option('--announce <multiaddr>', 'an address at which others reach this machine').argParser(collect))
     .addOption(
-      option('--for <duration>', 'how long to measure').argParser(parseDurationMs).default(PEER_MS_DEFAULT, '10s'),
+      option('--for <duration>', 'how long to measure').argParser(parseMeasureMs).default(PEER_MS_DEFAULT, '10s'),
     )
     .addHelpText('after', examples('swarm bench peer', 'swarm bench peer swarm1...'))
   command.action(async (ticket: string | undefined, flags: { listen?: string[]; announce?: string[]; for: number }) => {

@@ -6,6 +6,7 @@ import { SITE_CHARACTERS_MAX } from '../base/ids.ts'
 
 const SI: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 }
 const BINARY: Readonly<Record<string, number>> = { ki: 2 ** 10, mi: 2 ** 20, gi: 2 ** 30, ti: 2 ** 40 }
+const MEASURE_MS_MAX = 24 * 60 * 60 * 1000
 const SECONDS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 }
 
 /** `23M` = 23,000,000; `512Mi` or `512MiB` = 512 x 2^20. Whole bytes, at least 1. */
@@ -28,6 +29,13 @@ export function parseDurationMs(text: string): number {
     throw new InvalidArgumentError('give a duration such as 30s, 5m or 2h.')
   }
   return value
+}
+
+/** How long something is measured, in ms: a day at most, for which one timer is enough. */
+export function parseMeasureMs(text: string): number {
+  const ms = parseDurationMs(text)
+  if (ms > MEASURE_MS_MAX) throw new InvalidArgumentError('give a duration of at most 1d, such as 10s.')
+  return ms
 }
 
 /** A duration in ms; `0` is none. */

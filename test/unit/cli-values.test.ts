@@ -11,6 +11,7 @@ import {
   parseCopies,
   parseDurationMs,
   parseLinger,
+  parseMeasureMs,
   sizeParser,
 } from '../../src/cli/values.ts'
 
@@ -47,6 +48,8 @@ describe('option values', () => {
     ]
     for (const [text, ms] of cases) assert.equal(parseDurationMs(text), ms, text)
     refuses(parseDurationMs, ['', '0', '-5s', 'soon', '5 weeks', '0.0001ms', '1e9', '99999999999999d'])
+    assert.equal(parseMeasureMs('1d'), 86_400_000)
+    refuses(parseMeasureMs, ['86401s', '30d', 'soon'])
   })
 
   it('C5: counts, copies, lingering and bounded sizes', () => {
