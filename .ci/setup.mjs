@@ -20,6 +20,7 @@ import { fileURLToPath } from 'node:url'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const stampFile = join(root, 'build', 'setup.json')
 const LINE_CHARACTERS = 160
+const NOISE_CIPHERS = join(root, '.ci', 'noise-ciphers.mjs')
 const started = performance.now()
 
 function say(text) {
@@ -170,6 +171,9 @@ async function bundle() {
     mainFields: ['module', 'main'],
     external: ['@napi-rs/blake-hash'],
     plugins: [plainHttp],
+    alias: Object.fromEntries(
+      ['as-chacha20poly1305', 'as-sha256'].map((name) => [`@chainsafe/${name}`, NOISE_CIPHERS]),
+    ),
     // Names stay, for traces. One character beyond ASCII, in a comment, would double the text that V8 reads.
     minifyWhitespace: true,
     lineLimit: LINE_CHARACTERS,
@@ -213,6 +217,8 @@ await step(
     'tsconfig.json',
     'tsconfig.build.json',
     '.ci/launcher.sh',
+    '.ci/noise-ciphers.mjs',
+    '.ci/setup.mjs',
     'package.json',
     'package-lock.json',
   ],
