@@ -31,6 +31,7 @@ export class ChaCha20Poly1305 {
   open(key, nonce, sealed, ad = NOTHING, into = undefined) {
     if (sealed.length < TAG_BYTES) return null
     const text = sealed.subarray(0, sealed.length - TAG_BYTES)
+    if (into !== undefined && into.length !== text.length) throw new Error('no room for exactly the plaintext')
     const decipher = createDecipheriv(ALGORITHM, key, nonce, OPTIONS)
     decipher.setAAD(ad, { plaintextLength: text.length })
     decipher.setAuthTag(sealed.subarray(text.length))

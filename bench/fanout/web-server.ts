@@ -29,8 +29,8 @@ export function startObjectServer(bed: TestBed, folder: string, endpoint: string
   return startNginx(
     bed,
     `root ${folder};
-    location / { try_files $uri @store; }
-    location @store {
+    location ~ ^/[^/]+/chunks/. { try_files $uri =404; }
+    location / {
       proxy_pass ${endpoint}; proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_set_header Connection "";
       proxy_request_buffering off; client_max_body_size 0;
     }`,
@@ -45,7 +45,7 @@ async function startNginx(bed: TestBed, site: string): Promise<OriginService> {
   await writeFile(
     `${folder}/nginx.conf`,
     `daemon off; master_process off; pid ${folder}/pid; error_log ${folder}/error.log;
-events { worker_connections 512; }
+events { worker_connections 4096; }
 http {
   access_log off; sendfile on; tcp_nopush on;
   client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy; fastcgi_temp_path ${folder}/fastcgi;

@@ -24,8 +24,8 @@ export interface PackageFile {
 
 const ID_CHARACTERS = 16
 const UNUSED_MS_MAX = 7 * 24 * 60 * 60 * 1000
-/** What lies in the cache folder: archives, and what a killed run left of making one. */
-const CACHED = /^(swarm-.*\.tar\.gz|packing-.*)$/
+/** What this file writes into the cache folder: archives, and what a killed run leaves of making one. */
+const CACHED = /^(swarm-.+-[0-9a-f]{16}\.tar\.gz|packing-[A-Za-z0-9]{6})$/
 const MACHINES: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64' }
 
 /**
@@ -41,11 +41,11 @@ export async function packOwnInstallation(
   const parts = findParts(mainPath)
   const id = await identify(parts)
   const machine = MACHINES[process.arch] ?? process.arch
-  const folder = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'swarm')
+  const folder = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'swarm')
   const name = `swarm-${version}-${process.platform}-${process.arch}`
   const path = join(folder, `${name}-${id}.tar.gz`)
   try {
-    if (!existsSync(path)) {
+    if (!(await isThere(path))) {
       packing()
       await mkdir(folder, { recursive: true })
       await removeUnused(folder, Date.now())
@@ -57,8 +57,6 @@ export async function packOwnInstallation(
         await rm(staging, { recursive: true, force: true })
       }
     }
-    const now = new Date()
-    await utimes(path, now, now)
     return { path, bytes: (await stat(path)).size, sha256: await fileHash(path), id, compression: 'gzip', machine }
   } catch (cause) {
     signal.throwIfAborted()
@@ -69,14 +67,21 @@ export async function packOwnInstallation(
   }
 }
 
-/** Removes archives, of other versions mostly, that nobody asked for within a week. */
+/** Whether the archive is there already; marks it as used, if it may. */
+async function isThere(path: string): Promise<boolean> {
+  const now = new Date()
+  await utimes(path, now, now).catch(() => undefined)
+  return existsSync(path)
+}
+
+/** Removes archives, of other versions mostly, that nobody asked for within a week. What cannot be removed stays. */
 export async function removeUnused(folder: string, nowMs: number): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!CACHED.test(name)) continue
     const path = join(folder, name)
     // Another run may be removing it, too.
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: nowMs }))
-    if (nowMs - mtimeMs > UNUSED_MS_MAX) await rm(path, { recursive: true, force: true })
+    if (nowMs - mtimeMs > UNUSED_MS_MAX) await rm(path, { recursive: true, force: true }).catch(() => undefined)
   }
 }
 

@@ -12,6 +12,11 @@ export const MEMORY_BYTES_MIN = 128 * MIB
 export const ZSTD_LEVEL_DEFAULT = 3
 export const ZSTD_LEVEL_MAX = 19
 export const MANIFEST_ZSTD_LEVEL = 9
+/** A push lists the store's chunks for so long at most before it asks for the first by itself. */
+export const FIRST_LIST_MS = 10_000
+/** One page of a thousand keys for this many chunks of a push: in a large store most of a page is of no use to it. */
+export const CHUNKS_PER_LISTED_PAGE = 500
+export const LISTED_PAGES_MAX = 100
 /** Uploads at the same time. */
 export const UPLOADS_DEFAULT = 8
 export const UPLOADS_MAX = 64

@@ -1,12 +1,12 @@
 // Which chunks a store holds already, so that a push sends only the others. One page of a listing tells of a thousand keys;
 // a chunk beyond what is listed so far is asked for by itself.
 
+import { isSwarmError } from '../base/errors.ts'
 import type { Chunk } from '../snapshot/manifest.ts'
 import { CHUNKS_PREFIX, chunkKey } from '../snapshot/object-keys.ts'
 import type { ObjectStore } from '../store/object-store.ts'
+import { CHUNKS_PER_LISTED_PAGE, FIRST_LIST_MS, LISTED_PAGES_MAX } from './limits.ts'
 
-/** How many chunks a push has for each page that it lists at most: in a large store most of a page is of no use to it. */
-const CHUNKS_PER_PAGE = 500
 /** Comes after every key. */
 const KEY_LAST = '\uffff'
 
@@ -25,8 +25,9 @@ export class StoredChunks {
   constructor(store: Asked, chunkCount: number, signal: AbortSignal) {
     this.#store = store
     this.#signal = signal
-    const pages = Math.floor(chunkCount / CHUNKS_PER_PAGE)
-    this.#firstPage = this.#listPage(undefined).then((next) => void this.#listOn(next, pages))
+    const pages = Math.min(LISTED_PAGES_MAX - 1, Math.floor(chunkCount / CHUNKS_PER_LISTED_PAGE))
+    const first = AbortSignal.any([this.#signal, this.#stop.signal, AbortSignal.timeout(FIRST_LIST_MS)])
+    this.#firstPage = this.#listPage(undefined, first).then((next) => void this.#listOn(next, pages))
   }
 
   /** Throws what the store throws when it has to be asked. */
@@ -43,19 +44,20 @@ export class StoredChunks {
   }
 
   async #listOn(after: string | undefined, pages: number): Promise<void> {
+    const signal = AbortSignal.any([this.#signal, this.#stop.signal])
     let next = after
-    for (let page = 0; page < pages && next !== undefined; page++) next = await this.#listPage(next)
+    for (let page = 0; page < pages && next !== undefined; page++) next = await this.#listPage(next, signal)
   }
 
-  /** What to go on after; undefined at the end. Never rejects: who may not list can still ask. */
-  async #listPage(after: string | undefined): Promise<string | undefined> {
+  /** What to go on after; undefined at the end. A store that cannot list, or takes too long, can still be asked. */
+  async #listPage(after: string | undefined, signal: AbortSignal): Promise<string | undefined> {
     try {
-      const signal = AbortSignal.any([this.#signal, this.#stop.signal])
       const { entries, next } = await this.#store.list(CHUNKS_PREFIX, after, { signal })
       for (const { key, bytes } of entries) this.#listed.set(key, bytes)
       this.#listedTo = next ?? KEY_LAST
       return next
-    } catch {
+    } catch (error) {
+      if (!isSwarmError(error) && !signal.aborted) throw error
       return undefined
     }
   }

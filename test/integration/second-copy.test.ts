@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
+import { setImmediate as turn } from 'node:timers/promises'
 import { Bitfield } from '../../src/base/bitfield.ts'
 import { chunkIndex, type PeerId, peerId } from '../../src/base/ids.ts'
 import { SlabPool } from '../../src/base/slab-pool.ts'
@@ -108,6 +109,9 @@ describe('a chunk that two peers send whole at once', function () {
     assert.deepEqual(new Set(peers.asked), new Set([first, second]))
 
     peers.sendAll()
+    await turn()
+    // Both are here, and the disk has taken none.
+    assert.deepEqual([written, counts.chunksStored], [1, 0])
     disk.resolve()
     await complete.promise
     assert.equal(written, 1)

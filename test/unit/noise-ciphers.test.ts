@@ -52,6 +52,7 @@ describe('the ciphers of noise in the bundle', () => {
     assert.equal(cipher.open(key, nonce, wrong), null)
     assert.equal(cipher.open(key, nonce, sealed, randomBytes(1)), null)
     assert.equal(cipher.open(key, nonce, sealed.subarray(0, 15)), null)
+    assert.throws(() => cipher.open(key, nonce, sealed, NOTHING, Buffer.alloc(101)), /room/)
   })
 
   it('hash with SHA-256', () => {

@@ -5,6 +5,8 @@ import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
 import { removeUnused } from '../../src/bootstrap/own-package.ts'
 import { useFolder } from '../support/cli.ts'
 
+const OLD = 'swarm-0.1.0-linux-x64-0123456789abcdef.tar.gz'
+const NEW = 'swarm-0.1.0-linux-x64-fedcba9876543210.tar.gz'
 const DAY_MS = 24 * 60 * 60 * 1000
 
 describe('the packed program in the cache', () => {
@@ -13,14 +15,20 @@ describe('the packed program in the cache', () => {
   it('goes when nobody asked for it within a week, with what killed runs left; nothing else does', async () => {
     const now = Date.now()
     const cached = `${folder}/cache`
-    await mkdir(`${cached}/packing-old/inside`, { recursive: true })
-    await mkdir(`${cached}/packing-new`)
-    for (const name of ['swarm-1-old.tar.gz', 'swarm-1-new.tar.gz', 'notes']) await writeFile(`${cached}/${name}`, '')
-    for (const name of ['packing-old', 'swarm-1-old.tar.gz', 'notes']) {
+    await mkdir(`${cached}/packing-abcXYZ/inside`, { recursive: true })
+    for (const name of ['packing-123456', 'packing-lists']) await mkdir(`${cached}/${name}`)
+    for (const name of [OLD, NEW, 'notes', 'swarm-sources.tar.gz']) await writeFile(`${cached}/${name}`, '')
+    for (const name of ['packing-abcXYZ', OLD, 'notes', 'swarm-sources.tar.gz', 'packing-lists']) {
       const before = new Date(now - 8 * DAY_MS)
       await utimes(`${cached}/${name}`, before, before)
     }
     await removeUnused(cached, now)
-    assert.deepEqual((await readdir(cached)).sort(), ['notes', 'packing-new', 'swarm-1-new.tar.gz'])
+    assert.deepEqual((await readdir(cached)).sort(), [
+      'notes',
+      'packing-123456',
+      'packing-lists',
+      NEW,
+      'swarm-sources.tar.gz',
+    ])
   })
 })

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
+import { SwarmError } from '../../src/base/errors.ts'
 import type { ObjectId } from '../../src/base/ids.ts'
 import { StoredChunks } from '../../src/node/stored-chunks.ts'
 import { chunkKey } from '../../src/snapshot/object-keys.ts'
@@ -27,7 +28,7 @@ class CountingStore {
 
   async list(prefix: string, after = '', { signal }: CallOptions = {}): Promise<ListPage> {
     this.pages.push(after)
-    if (!this.mayList) throw new Error('refused')
+    if (!this.mayList) throw new SwarmError('credentialsRefused', 'may not list', { blame: 'caller' })
     signal?.throwIfAborted()
     const rest = this.#keys.filter((key) => key.startsWith(prefix) && key > after)
     const entries = rest.slice(0, PAGE).map((key) => ({ key, bytes: BYTES, modifiedMs: 0 }))
