@@ -11,9 +11,19 @@ case $(uname -m) in x86_64) arch=x64 ;; aarch64 | arm64) arch=arm64 ;; *) arch=$
 # A heap that may grow elevenfold: V8 counts those frames too, and else marked the whole heap again for every 9 MB of them. Threefold for
 # a source, which serves for hours and would grow by all that it lets go of in the meantime; the last flag of a name counts.
 flags='--disable-warning=ExperimentalWarning --min-semi-space-size=4 --max-semi-space-size=4 --heap-growing-percent=1000'
+# Small allocations in huge pages, where the kernel gives them when asked: a tenth of starting is page faults for them otherwise. Not for
+# a source, which keeps what it has for hours. The program knows the spelling, and takes it out of its environment (src/base/launcher.ts).
+tunables=glibc.malloc.hugetlb=0x1
 for argument; do
-  case $argument in seed | --seed) flags="$flags --heap-growing-percent=200" ;; esac
+  case $argument in seed | --seed)
+    flags="$flags --heap-growing-percent=200"
+    tunables=
+    ;;
+  esac
 done
+if [ -n "$tunables" ] && [ -z "${GLIBC_TUNABLES-}" ]; then
+  export GLIBC_TUNABLES="$tunables"
+fi
 has_library() {
   for folder in /lib /lib64 /usr/lib /usr/lib64 "/lib/$(uname -m)-linux-gnu" "/usr/lib/$(uname -m)-linux-gnu"; do
     [ -e "$folder/$1" ] && return 0

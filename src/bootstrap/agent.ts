@@ -25,6 +25,7 @@ import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isSwarmError, SwarmError, systemErrorCode } from '../base/errors.ts'
 import { parseObject } from '../base/json-line.ts'
+import { withLauncherTunables } from '../base/launcher.ts'
 import { LINE_MARK, LineReader } from './ssh.ts'
 
 /** A join to be started, or found running. */
@@ -162,7 +163,7 @@ function start(job: JoinJob, folder: string, mainPath: string, execArgv: readonl
   const child = spawn(process.execPath, [...execArgv, mainPath, ...job.args], {
     cwd: '/',
     detached: true,
-    env: { ...process.env, ...job.env },
+    env: withLauncherTunables({ ...process.env, ...job.env }),
     stdio: ['ignore', out ?? 'ignore', err ?? 'ignore'],
   })
   for (const descriptor of [out, err]) if (descriptor !== undefined) closeSync(descriptor)

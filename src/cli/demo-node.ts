@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { SwarmError } from '../base/errors.ts'
 import { parseObject } from '../base/json-line.ts'
+import { withLauncherTunables } from '../base/launcher.ts'
 import type { TransferReport } from '../node/join-events.ts'
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url))
@@ -30,7 +31,10 @@ export class DemoNode {
   constructor(name: string, args: readonly string[]) {
     this.name = name
     const nodeArgs = [...process.execArgv, MAIN, ...args, '--json', '--quiet']
-    const child = spawn(process.execPath, nodeArgs, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, nodeArgs, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: withLauncherTunables(process.env),
+    })
     this.#child = child
     createInterface({ input: child.stdout }).on('line', (line) => this.#take(line))
     child.stderr.on('data', (data) => {

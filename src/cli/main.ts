@@ -3,6 +3,7 @@
 
 import { Command, CommanderError, Option } from 'commander'
 import { SwarmError } from '../base/errors.ts'
+import { dropLauncherTunables } from '../base/launcher.ts'
 import { VERSION } from '../base/version.ts'
 import { Output } from './output.ts'
 
@@ -126,6 +127,7 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 dropEmptyVariables()
+dropLauncherTunables(process.env)
 process.on('unhandledRejection', (error) => {
   process.exit(plainOutput(process.argv.slice(2)).failed(error))
 })

@@ -205,9 +205,12 @@ describe('push, join and verify', function () {
   })
 
   it('--on-ready runs in the finished tree before the command ends', async () => {
-    const command = 'test -f train.log && echo "$SWARM_ROOT" > ../on-ready'
+    const command = 'test -f train.log && echo "$SWARM_ROOT $(printenv GLIBC_TUNABLES || echo none)" > ../on-ready'
     await succeed([...join, '--on-ready', command])
-    assert.match(await readFile(`${folder}/on-ready`, 'utf8'), /^[0-9a-f]{64}\n$/)
+    // What the launcher asks of the C library is not passed on; what the user does is.
+    assert.match(await readFile(`${folder}/on-ready`, 'utf8'), /^[0-9a-f]{64} none\n$/)
+    await succeed([...join, '--on-ready', command], { env: { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' } })
+    assert.match(await readFile(`${folder}/on-ready`, 'utf8'), /^[0-9a-f]{64} glibc.malloc.hugetlb=1\n$/)
   })
 
   it('a moved tree is still known after its state moved with it', async () => {

@@ -254,7 +254,9 @@ function parseLine(line: string): Line {
 
 /** Ours without anything that would change what the command does. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
-  const entries = Object.entries(process.env).filter(([name]) => !/^(SWARM_|AWS_|R2_|NODE_OPTIONS$)/.test(name))
+  const entries = Object.entries(process.env).filter(
+    ([name]) => !/^(SWARM_|AWS_|R2_|(NODE_OPTIONS|GLIBC_TUNABLES)$)/.test(name),
+  )
   // A profile that does not exist keeps the SDK from asking a metadata service for credentials.
   return { ...Object.fromEntries(entries), AWS_EC2_METADATA_DISABLED: 'true' }
 }
