@@ -131,11 +131,13 @@ function buildNative() {
   copyFileSync(join(build, 'swarm_codec.node'), target)
 }
 
+/** What the bundle has a use for of node:http and node:https; another one fails the build until it is named here. */
+const HTTP_NAMES = ['Agent', 'createServer', 'request']
+
 /**
  * Importing node:http reads each of its properties, and one that nothing here uses loads a second HTTP client: 60 ms of
- * every start with a bucket. In the bundle only those are read that it has a use for.
+ * every start with a bucket. In the bundle only HTTP_NAMES are read.
  */
-const HTTP_NAMES = ['Agent', 'createServer', 'request']
 const plainHttp = {
   name: 'plain-http',
   setup(build) {
@@ -170,9 +172,7 @@ async function bundle() {
     mainFields: ['module', 'main'],
     external: ['@napi-rs/blake-hash'],
     plugins: [plainHttp],
-    alias: Object.fromEntries(
-      ['as-chacha20poly1305', 'as-sha256'].map((name) => [`@chainsafe/${name}`, NOISE_CIPHERS]),
-    ),
+    alias: { '@chainsafe/as-chacha20poly1305': NOISE_CIPHERS, '@chainsafe/as-sha256': NOISE_CIPHERS },
     // Names stay, for traces. One character beyond ASCII, in a comment, would double the text that V8 reads.
     minifyWhitespace: true,
     lineLimit: LINE_CHARACTERS,

@@ -11,7 +11,7 @@ import { type Rgw, type RgwKeys, rgwUnavailable, startRgw } from '../../test/sup
 import type { Contender, OriginService, Transfer } from './contender.ts'
 import { aptCure } from './programs.ts'
 import { ORIGIN, type TestBed } from './test-bed.ts'
-import { objectServerUrl, startObjectServer } from './web-server.ts'
+import { serverUrl, startObjectServer } from './web-server.ts'
 
 const SNAPSHOT = 'bench/fanout'
 /** The encoded snapshot may differ from the file that the rivals get by this share. */
@@ -43,20 +43,14 @@ export class Bucket {
     const pushed = await push(url)
     const overhead = number(pushed, 'bytes.encoded') / bed.plan.bytes - 1
     if (Math.abs(overhead) > ENCODING_OVERHEAD_MAX) throw new Error(`swarm moves ${overhead} more than the rivals`)
-    const bucket = new Bucket(
-      rgw,
-      url,
-      await rgw.createReader(),
-      bed.plan.isStoreBare ? undefined : `${bed.folder}/objects`,
-    )
-    if (bucket.#objects !== undefined) {
-      // The same objects as files; only chunks, so that all that changes is the store's to answer.
-      const copy = `${bed.folder}/store`
-      await push(`file://${copy}`)
-      await mkdir(`${bucket.#objects}/${name}`, { recursive: true })
-      await rename(`${copy}/chunks`, `${bucket.#objects}/${name}/chunks`)
-    }
-    return bucket
+    const reader = await rgw.createReader()
+    if (bed.plan.isStoreBare) return new Bucket(rgw, url, reader, undefined)
+    // The same objects as files; only chunks, so that all that changes is the store's to answer.
+    const [copy, objects] = [`${bed.folder}/store`, `${bed.folder}/objects`]
+    await push(`file://${copy}`)
+    await mkdir(`${objects}/${name}`, { recursive: true })
+    await rename(`${copy}/chunks`, `${objects}/${name}/chunks`)
+    return new Bucket(rgw, url, reader, objects)
   }
 
   /** Serves the bucket until it is stopped; the S3 server itself goes on to the end of the benchmark. */
@@ -70,7 +64,7 @@ export class Bucket {
   /** Variables with which a host reads it; `isReader`: and may not write. */
   env(bed: TestBed, isReader: boolean): Record<string, string> {
     const env = this.#rgw.env(isReader ? this.#reader : this.#rgw.owner)
-    return this.#objects === undefined ? env : { ...env, AWS_ENDPOINT_URL_S3: objectServerUrl(bed) }
+    return this.#objects === undefined ? env : { ...env, AWS_ENDPOINT_URL_S3: serverUrl(bed) }
   }
 }
 

@@ -10,20 +10,19 @@ const PORT = 80
 const READY_TRIES = 100
 const READY_WAIT_MS = 50
 
+export function serverUrl(bed: TestBed): string {
+  return `http://${bed.address(ORIGIN)}`
+}
+
 export function fileUrl(bed: TestBed): string {
-  return `http://${bed.address(ORIGIN)}/${FILE}`
+  return `${serverUrl(bed)}/${FILE}`
 }
 
 export function startWebServer(bed: TestBed): Promise<OriginService> {
   return startNginx(bed, `root ${bed.source};`)
 }
 
-/** Where requests go when `startObjectServer` runs. */
-export function objectServerUrl(bed: TestBed): string {
-  return `http://${bed.address(ORIGIN)}`
-}
-
-/** Answers with the files below `folder` itself, and passes every other request on to the S3 server at `endpoint`. */
+/** Answers what is asked of chunks with the files below `folder`, and passes all else on to the S3 server at `endpoint`. */
 export function startObjectServer(bed: TestBed, folder: string, endpoint: string): Promise<OriginService> {
   // Signatures cover the path and the Host header as the client sent them.
   return startNginx(

@@ -4,7 +4,7 @@
  * Read by glibc when a process starts: small allocations in huge pages, where the kernel gives them when asked. Spelt as no
  * user would, so that it is known for the launcher's own.
  */
-export const LAUNCHER_TUNABLES = 'glibc.malloc.hugetlb=0x1'
+const LAUNCHER_TUNABLES = 'glibc.malloc.hugetlb=0x1'
 
 /** Has what this process starts find the variable as the user left it. */
 export function dropLauncherTunables(environment: NodeJS.ProcessEnv): void {

@@ -46,11 +46,6 @@ export class ChunkBuffer {
     counts.fromStore += this.#fromStore
     counts.fromPeers += this.#fromPeers
   }
-
-  /** The whole chunk was right, but another source had sent it meanwhile. */
-  countSecond(counts: TransferCounts): void {
-    counts.wasted += this.filled
-  }
 }
 
 export class ChunkBuffers {

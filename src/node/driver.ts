@@ -281,15 +281,15 @@ export class Driver {
   }
 
   async #verified(request: RequestId, chunk: ChunkIndex, buffer: ChunkBuffer): Promise<void> {
+    if (!this.#held.add(chunk)) {
+      // Another source was as fast: its copy is in the files, or on the way there.
+      this.#buffers.discard(buffer)
+      this.#post({ type: 'chunkVerified', request })
+      return
+    }
     const { slab } = buffer
     const { keeper } = this.#init
     try {
-      if (!this.#held.add(chunk)) {
-        // Another source was as fast: its copy is in the files, or on the way there.
-        buffer.countSecond(this.#init.counts)
-        this.#post({ type: 'chunkVerified', request })
-        return
-      }
       keeper.remember(chunk, slab)
       await keeper.whileWriting(chunk, slab, async () => {
         this.#lastUsefulAtMs = performance.now()

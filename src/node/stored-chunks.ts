@@ -16,6 +16,8 @@ export class StoredChunks {
   readonly #store: Asked
   readonly #signal: AbortSignal
   readonly #stop = new AbortController()
+  /** Aborted when nobody asks any more. */
+  readonly #listing: AbortSignal
   /** Sizes by key, of all chunks in the store up to `#listedTo`. */
   readonly #listed = new Map<string, number>()
   #listedTo = ''
@@ -26,7 +28,8 @@ export class StoredChunks {
     this.#store = store
     this.#signal = signal
     const pages = Math.min(LISTED_PAGES_MAX - 1, Math.floor(chunkCount / CHUNKS_PER_LISTED_PAGE))
-    const first = AbortSignal.any([this.#signal, this.#stop.signal, AbortSignal.timeout(FIRST_LIST_MS)])
+    this.#listing = AbortSignal.any([signal, this.#stop.signal])
+    const first = AbortSignal.any([this.#listing, AbortSignal.timeout(FIRST_LIST_MS)])
     this.#firstPage = this.#listPage(undefined, first).then((next) => void this.#listOn(next, pages))
   }
 
@@ -44,9 +47,8 @@ export class StoredChunks {
   }
 
   async #listOn(after: string | undefined, pages: number): Promise<void> {
-    const signal = AbortSignal.any([this.#signal, this.#stop.signal])
     let next = after
-    for (let page = 0; page < pages && next !== undefined; page++) next = await this.#listPage(next, signal)
+    for (let page = 0; page < pages && next !== undefined; page++) next = await this.#listPage(next, this.#listing)
   }
 
   /** What to go on after; undefined at the end. A store that cannot list, or takes too long, can still be asked. */
